@@ -1,0 +1,1 @@
+"""What the controller does to the world beyond the shared boundary."""

@@ -1,0 +1,61 @@
+"""The world at one moment: what was listed (`ClusterObjects`) and what of it is valid (`Configuration`, `Snapshot`)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from frr_adapter import refs
+from frr_adapter.model import advertisement, cluster, peer, pool, service
+
+_EMPTY: Mapping[str, tuple[cluster.Endpoint, ...]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigObjects:
+    """The newest of every object that configures us, unresolved; each tuple is sorted by reference.
+
+    Services and endpoints are not here: they change often, and the configuration does not depend on them.
+    """
+
+    pools: tuple[pool.Pool, ...] = ()
+    l2_advertisements: tuple[advertisement.L2AdvertisementObject, ...] = ()
+    bgp_advertisements: tuple[advertisement.BgpAdvertisementObject, ...] = ()
+    communities: tuple[advertisement.CommunityObject, ...] = ()
+    peers: tuple[peer.Peer, ...] = ()
+    bfd_profiles: tuple[peer.BfdProfile, ...] = ()
+    secrets: tuple[cluster.SecretObject, ...] = ()
+    namespaces: tuple[cluster.Namespace, ...] = ()
+    nodes: tuple[cluster.Node, ...] = ()
+    extras: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """Everything valid, with every reference resolved; what is broken is left out and named in the problems beside it.
+
+    `peers` are those that some node may use; a speaker filters by its own labels. `bfd_profiles` are sorted by name.
+    """
+
+    pools: tuple[pool.Pool, ...] = ()
+    l2_advertisements: tuple[advertisement.L2Advertisement, ...] = ()
+    bgp_advertisements: tuple[advertisement.BgpAdvertisement, ...] = ()
+    peers: tuple[peer.Peer, ...] = ()
+    bfd_profiles: tuple[peer.BfdProfile, ...] = ()
+    extras: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One consistent view for one cycle. `services` are sorted by key; `endpoints` maps a service's key to its endpoints."""
+
+    configuration: Configuration = Configuration()
+    services: tuple[service.Service, ...] = ()
+    endpoints: Mapping[str, tuple[cluster.Endpoint, ...]] = field(default=_EMPTY)
+    nodes: tuple[cluster.Node, ...] = ()
+
+    def node(self, name: str) -> cluster.Node:
+        """The node of that name; an unlabelled one when the API does not know it (yet)."""
+        for node in self.nodes:
+            if node.name == name:
+                return node
+        return cluster.Node(refs.ObjectRef("Node", "", name))

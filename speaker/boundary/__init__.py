@@ -1,0 +1,1 @@
+"""What the speaker does to the world beyond the shared boundary: frames, links, FRR."""

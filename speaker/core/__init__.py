@@ -1,0 +1,1 @@
+"""The deciding half of the speaker: pure, no I/O, no clock."""

@@ -1,0 +1,107 @@
+"""What the speaker decides, as frozen values: made by `speaker.core`, carried out by `speaker.boundary`."""
+
+import enum
+from dataclasses import dataclass
+
+from frr_adapter import addresses
+from frr_adapter.model import community, peer
+
+
+class Protocol(enum.StrEnum):
+    """How an address is announced; the values appear in metrics and events."""
+
+    BGP = "bgp"
+    LAYER2 = "layer2"
+
+
+class Reason(enum.StrEnum):
+    """Why this node does not announce a service. Compatible words, seen in logs."""
+
+    SERVICE_DELETED = "serviceDeleted"
+    NOT_LOAD_BALANCER = "notLoadBalancer"
+    NO_IP_ALLOCATED = "noIPAllocated"
+    INVALID_IP = "invalidIP"
+    IP_NOT_ALLOWED = "ipNotAllowed"
+    NOT_OWNER = "notOwner"
+    NO_MATCHING_ADVERTISEMENT = "noMatchingAdvertisement"
+    CONFLICTING_ADVERTISEMENTS = "conflictingAdvertisements"
+    NODE_NETWORK_UNAVAILABLE = "nodeNetworkUnavailable"
+    NODE_EXCLUDED = "nodeLabeledExcludeBalancers"
+    NO_LOCAL_ENDPOINTS = "noLocalEndpoints"
+    NO_ENDPOINTS = "noEndpoints"
+    SHARED_IP_WITH_SERVICE_SELECTOR = "sharedIPWithServiceSelector"
+
+
+@dataclass(frozen=True, slots=True)
+class Announce:
+    """The node announces the service."""
+
+
+@dataclass(frozen=True, slots=True)
+class Abstain:
+    """The node keeps silent about the service, for the reason given."""
+
+    reason: Reason
+
+
+Verdict = Announce | Abstain
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What one peer is told about a prefix. `local_pref` 0 leaves it unset; communities are sorted."""
+
+    peer: str
+    local_pref: int = 0
+    communities: tuple[community.Community, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One prefix and its offers, sorted by peer name. Prefixes with equal offers form one class in FRR."""
+
+    prefix: addresses.Network
+    offers: tuple[Offer, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BgpPlan:
+    """Everything that BGP on this node should be: sessions, BFD profiles and routes; routes sorted by family and prefix.
+
+    A route whose prefix has a family that a peer's session does not carry has no offer for that peer.
+    """
+
+    node: str = ""
+    peers: tuple[peer.Peer, ...] = ()
+    bfd_profiles: tuple[peer.BfdProfile, ...] = ()
+    routes: tuple[Route, ...] = ()
+    extras: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class L2Entry:
+    """One address that this node answers for. Empty `interfaces` means on all of them."""
+
+    address: addresses.Address
+    interfaces: frozenset[str] = frozenset()
+
+    def is_on(self, interface: str) -> bool:
+        """Whether the address is answered for on that interface."""
+        return not self.interfaces or interface in self.interfaces
+
+
+@dataclass(frozen=True, slots=True)
+class L2Plan:
+    """All addresses that this node owns on layer 2, sorted by family and address, each once."""
+
+    entries: tuple[L2Entry, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What this node decided for one service: the verdict per protocol and, with it, the addresses concerned."""
+
+    service: str
+    protocol: Protocol
+    addresses: tuple[addresses.Address, ...]
+    verdict: Verdict
