@@ -70,4 +70,4 @@ def _allocation(raw: kinds.ServiceAllocation, faults: Faults) -> pool.Allocation
     if len(faults.found) > before:
         # A restriction that cannot be read must not open the pool to everybody.
         return pool.Allocation(raw.priority or 0, frozenset(), (), ())
-    return pool.Allocation(raw.priority or 0, namespaces, namespace_selectors, service_selectors)
+    return pool.Allocation(raw.priority or 0, namespaces or None, namespace_selectors, service_selectors)

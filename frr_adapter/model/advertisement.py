@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from frr_adapter import refs, selectors
+from frr_adapter import addresses, refs, selectors
 from frr_adapter.model import community
 
 
@@ -96,3 +96,22 @@ class BgpAdvertisement:
     communities: tuple[community.Community, ...] = ()
     peers: frozenset[str] = frozenset()
     service_selectors: tuple[selectors.Selector, ...] = ()
+
+
+def local_pref_conflict(a: BgpAdvertisement, b: BgpAdvertisement, families: frozenset[addresses.Family]) -> bool:
+    """Whether two advertisements would give one prefix, on one session, two different local preferences.
+
+    `families` are those of the pool (or service) concerned. Different values are fine when the aggregation lengths differ
+    for every family, when both name peers and share none, or when no node carries both.
+    """
+    if a.local_pref == b.local_pref:
+        return False
+    lengths = {
+        addresses.Family.IPV4: a.aggregation_v4 != b.aggregation_v4,
+        addresses.Family.IPV6: a.aggregation_v6 != b.aggregation_v6,
+    }
+    if families and all(lengths[family] for family in families):
+        return False
+    if a.peers and b.peers and not a.peers & b.peers:
+        return False
+    return bool(a.nodes & b.nodes)

@@ -10,7 +10,7 @@ class Allocation:
     """`spec.serviceAllocation`: who may use the pool and in which order pools are tried.
 
     As decoded, `namespaces` are those listed. After `resolve`, it is the union with the namespaces that the selectors match
-    now, and None when the pool does not restrict namespaces at all. `priority` 0 means last.
+    now. None does not restrict namespaces; the empty set is open to nobody. `priority` 0 means last.
     """
 
     priority: int = 0
