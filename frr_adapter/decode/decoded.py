@@ -6,7 +6,8 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from frr_adapter import problems, refs, selectors
+from frr_adapter import problems as problem_values
+from frr_adapter import refs, selectors
 from frr_adapter.api import wire
 
 T = TypeVar("T")
@@ -20,7 +21,7 @@ class Decoded(Generic[T]):
     ref: refs.ObjectRef
     resource_version: str
     value: T | None
-    problems: tuple[problems.Problem, ...] = ()
+    problems: tuple[problem_values.Problem, ...] = ()
 
 
 class _Header(wire.Wire, frozen=True):
@@ -35,14 +36,14 @@ class Faults:
 
     def __init__(self, ref: refs.ObjectRef) -> None:
         self._ref = ref
-        self._found: list[problems.Problem] = []
+        self._found: list[problem_values.Problem] = []
 
-    def add(self, field: str, reason: problems.Reason, message: str) -> None:
+    def add(self, field: str, reason: problem_values.Reason, message: str) -> None:
         """Notes one problem of the object."""
-        self._found.append(problems.Problem(self._ref, field, reason, message))
+        self._found.append(problem_values.Problem(self._ref, field, reason, message))
 
     @property
-    def found(self) -> tuple[problems.Problem, ...]:
+    def found(self) -> tuple[problem_values.Problem, ...]:
         """Everything noted so far."""
         return tuple(self._found)
 
@@ -64,7 +65,7 @@ def read(
         ref = refs.ObjectRef(kind, header.namespace, header.name)
         message, _, path = str(error).partition(" - at `$")
         faults = Faults(ref)
-        faults.add(path.strip("`.") or "object", problems.Reason.MALFORMED, message)
+        faults.add(path.strip("`.") or "object", problem_values.Reason.MALFORMED, message)
         return Decoded(ref, header.resource_version, None, faults.found)
     metadata: wire.Metadata = document.metadata  # type: ignore[attr-defined]  # every wire object has it
     ref = refs.ObjectRef(kind, metadata.namespace, metadata.name)
@@ -88,7 +89,9 @@ def selector(raw: wire.LabelSelector, field: str, faults: Faults) -> selectors.S
         if requirement is None:
             continue
         if requirement in requirements:
-            faults.add(path, problems.Reason.DUPLICATE, f'duplicate definition of match expression "{requirement}"')
+            faults.add(
+                path, problem_values.Reason.DUPLICATE, f'duplicate definition of match expression "{requirement}"'
+            )
         requirements.append(requirement)
     if len(faults.found) > before:
         return None
@@ -97,7 +100,7 @@ def selector(raw: wire.LabelSelector, field: str, faults: Faults) -> selectors.S
 
 def _requirement(raw: wire.SelectorRequirement, path: str, faults: Faults) -> selectors.Requirement | None:
     if not raw.key:
-        faults.add(f"{path}.key", problems.Reason.REQUIRED, "is empty; a label key is required")
+        faults.add(f"{path}.key", problem_values.Reason.REQUIRED, "is empty; a label key is required")
         return None
     try:
         operator = selectors.Operator(raw.operator)
@@ -105,7 +108,7 @@ def _requirement(raw: wire.SelectorRequirement, path: str, faults: Faults) -> se
         allowed = ", ".join(selectors.Operator)
         faults.add(
             f"{path}.operator",
-            problems.Reason.UNSUPPORTED,
+            problem_values.Reason.UNSUPPORTED,
             f'"{raw.operator}" is not a valid label selector operator; allowed: {allowed}',
         )
         return None
@@ -114,13 +117,13 @@ def _requirement(raw: wire.SelectorRequirement, path: str, faults: Faults) -> se
     if needs_values != bool(values):
         wanted = "at least one value is required" if needs_values else "no values are allowed"
         faults.add(
-            f"{path}.values", problems.Reason.MALFORMED, f"{len(values)} values for operator {operator}; {wanted}"
+            f"{path}.values", problem_values.Reason.MALFORMED, f"{len(values)} values for operator {operator}; {wanted}"
         )
         return None
     if len(set(values)) != len(values):
         faults.add(
             f"{path}.values",
-            problems.Reason.DUPLICATE,
+            problem_values.Reason.DUPLICATE,
             f"duplicate definition of match expression value in {list(values)}",
         )
         return None
@@ -137,7 +140,7 @@ def selector_list(
         if one is None:
             continue
         if one in found:
-            faults.add(f"{field}[{index}]", problems.Reason.DUPLICATE, f'duplicate definition of {name} "{one}"')
+            faults.add(f"{field}[{index}]", problem_values.Reason.DUPLICATE, f'duplicate definition of {name} "{one}"')
         found.append(one)
     return tuple(sorted(found, key=str))
 
@@ -147,6 +150,6 @@ def name_set(raw: tuple[str, ...] | None, field: str, faults: Faults, *, name: s
     seen: set[str] = set()
     for index, each in enumerate(raw or ()):
         if each in seen:
-            faults.add(f"{field}[{index}]", problems.Reason.DUPLICATE, f'duplicate definition of {name} "{each}"')
+            faults.add(f"{field}[{index}]", problem_values.Reason.DUPLICATE, f'duplicate definition of {name} "{each}"')
         seen.add(each)
     return frozenset(seen)

@@ -97,21 +97,21 @@ class BgpAdvertisement:
     peers: frozenset[str] = frozenset()
     service_selectors: tuple[selectors.Selector, ...] = ()
 
+    def aggregation(self, family: addresses.Family) -> int:
+        """The prefix length announced for addresses of the family."""
+        return self.aggregation_v4 if family is addresses.Family.IPV4 else self.aggregation_v6
+
 
 def local_pref_conflict(a: BgpAdvertisement, b: BgpAdvertisement, families: frozenset[addresses.Family]) -> bool:
-    """Whether two advertisements would give one prefix, on one session, two different local preferences.
+    """Whether two advertisements of one pool could tell one peer two local preferences for one prefix.
 
-    `families` are those of the pool (or service) concerned. Different values are fine when the aggregation lengths differ
-    for every family, when both name peers and share none, or when no node carries both.
+    Different preferences are harmless when the prefixes differ in length for every family of the pool, when both name
+    peers and share none, or when no node makes both advertisements. Service selectors are the caller's affair.
     """
     if a.local_pref == b.local_pref:
         return False
-    lengths = {
-        addresses.Family.IPV4: a.aggregation_v4 != b.aggregation_v4,
-        addresses.Family.IPV6: a.aggregation_v6 != b.aggregation_v6,
-    }
-    if families and all(lengths[family] for family in families):
+    if families and all(a.aggregation(family) != b.aggregation(family) for family in families):
         return False
-    if a.peers and b.peers and not a.peers & b.peers:
+    if a.peers and b.peers and a.peers.isdisjoint(b.peers):
         return False
-    return bool(a.nodes & b.nodes)
+    return not a.nodes.isdisjoint(b.nodes)

@@ -50,7 +50,7 @@ class Snapshot:
 
     configuration: Configuration = Configuration()
     services: tuple[service.Service, ...] = ()
-    endpoints: Mapping[str, tuple[cluster.Endpoint, ...]] = field(default=_EMPTY)
+    endpoints: Mapping[str, tuple[cluster.Endpoint, ...]] = field(default_factory=lambda: _EMPTY)
     nodes: tuple[cluster.Node, ...] = ()
 
     def node(self, name: str) -> cluster.Node:

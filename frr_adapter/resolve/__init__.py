@@ -6,8 +6,8 @@ object that cannot be used is left out alone, together with what depends on it, 
 
 from dataclasses import dataclass
 
-from frr_adapter import problems
 from frr_adapter.model import snapshot
+from frr_adapter.problems import Problem
 from frr_adapter.resolve import advertisements, communities, peers, pools
 
 
@@ -16,7 +16,7 @@ class Resolution:
     """The configuration and what was left out of it, sorted."""
 
     configuration: snapshot.Configuration
-    problems: tuple[problems.Problem, ...] = ()
+    problems: tuple[Problem, ...] = ()
 
 
 def configuration(
@@ -32,7 +32,7 @@ def configuration(
     used in its newest form stays as it was there, so that an editing mistake loses nothing that works.
     """
     before = previous or snapshot.Configuration()
-    found: list[problems.Problem] = []
+    found: list[Problem] = []
     nodes = objects.nodes
     if node is not None:
         here = next((each.labels for each in nodes if each.name == node), frozenset())

@@ -1,0 +1,1 @@
+"""Tests of the project; `build` makes values for all of them."""
