@@ -23,15 +23,21 @@ class Reason(enum.StrEnum):
 class Problem:
     """One mistake. `field` is a JSON path such as `spec.addresses[1]`; `message` says what was found and what is allowed.
 
-    `message` is kept in the words that compatible tests and dashboards look for; `line` is the whole sentence for people.
+    `compatible` is the text that existing tests and dashboards compare with, where there is one.
     """
 
     ref: refs.ObjectRef
     field: str
     reason: Reason
     message: str
+    compatible: str = ""
 
     @property
     def line(self) -> str:
-        """One line: object, field, found, allowed."""
-        return f"{self.ref}: {self.field}: {self.message}"
+        """One line for people: object, field, found, allowed."""
+        return f"{self.ref}: {self.field}: {'; '.join(self.message.split(chr(10)))}"
+
+    @property
+    def summary(self) -> str:
+        """What ConfigurationState says: the compatible text, else the line."""
+        return self.compatible or self.line

@@ -22,6 +22,7 @@ class Decoded(Generic[T]):
     resource_version: str
     value: T | None
     problems: tuple[problem_values.Problem, ...] = ()
+    uid: str = ""
 
 
 class _Header(wire.Wire, frozen=True):
@@ -38,9 +39,9 @@ class Faults:
         self._ref = ref
         self._found: list[problem_values.Problem] = []
 
-    def add(self, field: str, reason: problem_values.Reason, message: str) -> None:
-        """Notes one problem of the object."""
-        self._found.append(problem_values.Problem(self._ref, field, reason, message))
+    def add(self, field: str, reason: problem_values.Reason, message: str, compatible: str = "") -> None:
+        """Notes one problem of the object; the arguments are the fields of `Problem`."""
+        self._found.append(problem_values.Problem(self._ref, field, reason, message, compatible))
 
     @property
     def found(self) -> tuple[problem_values.Problem, ...]:
@@ -66,12 +67,12 @@ def read(
         message, _, path = str(error).partition(" - at `$")
         faults = Faults(ref)
         faults.add(path.strip("`.") or "object", problem_values.Reason.MALFORMED, message)
-        return Decoded(ref, header.resource_version, None, faults.found)
+        return Decoded(ref, header.resource_version, None, faults.found, header.uid)
     metadata: wire.Metadata = document.metadata  # type: ignore[attr-defined]  # every wire object has it
     ref = refs.ObjectRef(kind, metadata.namespace, metadata.name)
     faults = Faults(ref)
     value = build(ref, document, faults)
-    return Decoded(ref, metadata.resource_version, value, faults.found)
+    return Decoded(ref, metadata.resource_version, value, faults.found, metadata.uid)
 
 
 def labels(metadata: wire.Metadata) -> selectors.Labels:

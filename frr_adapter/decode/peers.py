@@ -51,7 +51,12 @@ def duration_seconds(text: str) -> float:
 def _peer(ref: refs.ObjectRef, raw: _Peer, faults: Faults) -> peer.Peer | None:
     spec = raw.spec
     if not spec.my_asn:
-        faults.add("spec.myASN", problems.Reason.REQUIRED, "missing local ASN; 1 to 4294967295 is allowed")
+        faults.add(
+            "spec.myASN",
+            problems.Reason.REQUIRED,
+            "missing local ASN; 1 to 4294967295 is allowed",
+            f"parsing peer {ref.name} missing local ASN",
+        )
     _check_asn(spec, faults)
     hold, keepalive = _timers(spec, faults)
     address = _address(spec.peer_address, "spec.peerAddress", "invalid BGPPeer address", faults)

@@ -103,7 +103,9 @@ def _communities(
         except ValueError as error:
             # The wording is what compatible tests compare with.
             message = f'{error}\ninvalid community "{text}" in BGP advertisement'
-            found.append(problems.Problem(each.ref, f"spec.communities[{index}]", problems.Reason.MALFORMED, message))
+            found.append(
+                problems.Problem(each.ref, f"spec.communities[{index}]", problems.Reason.MALFORMED, message, message)
+            )
             return None
     return tuple(sorted(values, key=lambda value: value.sort_key))
 

@@ -59,7 +59,7 @@ def _missing_reference(
 ) -> problems.Problem | None:
     if each.bfd_profile and each.bfd_profile not in profiles:
         message = f"peer {each.name} referencing non existing bfd profile {each.bfd_profile}"
-        return problems.Problem(each.ref, "spec.bfdProfile", problems.Reason.NOT_FOUND, message)
+        return problems.Problem(each.ref, "spec.bfdProfile", problems.Reason.NOT_FOUND, message, message)
     if not each.password_secret:
         return None
     field = "spec.passwordSecret.name"
@@ -69,19 +69,19 @@ def _missing_reference(
     held = secrets.get(each.password_secret)
     if held is None:
         message = f'parsing peer {each.name} secret ref not found for peer config "{namespace}"/"{each.name}"{closing}'
-        return problems.Problem(each.ref, field, problems.Reason.NOT_FOUND, message)
+        return problems.Problem(each.ref, field, problems.Reason.NOT_FOUND, message, message)
     if held.type != SECRET_TYPE:
         message = (
             f'parsing peer {each.name} secret type mismatch on "{namespace}"/"{each.password_secret}", '
             f'type "{SECRET_TYPE}" is expected {closing}'
         )
-        return problems.Problem(each.ref, field, problems.Reason.UNSUPPORTED, message)
+        return problems.Problem(each.ref, field, problems.Reason.UNSUPPORTED, message, message)
     if held.password is None:
         message = (
             f'parsing peer {each.name} password not specified in the secret "{namespace}"/"{each.password_secret}"; '
             f"the key password is required{closing}"
         )
-        return problems.Problem(each.ref, field, problems.Reason.REQUIRED, message)
+        return problems.Problem(each.ref, field, problems.Reason.REQUIRED, message, message)
     return None
 
 
@@ -99,7 +99,7 @@ def _conflict(
             continue
         if (each.endpoint, each.vrf) == (other.endpoint, other.vrf):
             message = f"peer {each.endpoint} already exists, FRR mode doesn't support duplicate BGPPeers selecting the same node"
-            return problems.Problem(each.ref, "spec.peerAddress", problems.Reason.DUPLICATE, message)
+            return problems.Problem(each.ref, "spec.peerAddress", problems.Reason.DUPLICATE, message, message)
         if each.router_id != other.router_id:
             message = (
                 f'found "{each.router_id}" where {other.ref} has "{other.router_id}"; '
