@@ -58,10 +58,17 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One prefix and its offers, sorted by peer name. Prefixes with equal offers form one class in FRR."""
+    """One prefix and its offers, sorted by peer name.
+
+    Prefixes that come from the same advertisements form one class in FRR: whatever one peer is offered for one of them it
+    is offered for all, so that an edit of an advertisement touches its class and no prefix. Both name tuples are sorted;
+    `services` are keys and only explain the prefix to people.
+    """
 
     prefix: addresses.Network
     offers: tuple[Offer, ...]
+    advertisements: tuple[str, ...] = ()
+    services: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ Both loops hold one `View`. Pure in the sense that matters: the same objects alw
 remembered only saves work and keeps the identity of what did not change.
 """
 
+import dataclasses
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -32,9 +33,9 @@ Listed = Mapping[str, tuple[Any, ...]]
 
 
 class View:
-    """`node` as in `resolve.configuration`; `lb_class` filters Services."""
+    """`node` as in `resolve.configuration`; `lb_class` filters Services, None lets all of them through."""
 
-    def __init__(self, *, lb_class: str, node: str | None = None) -> None:
+    def __init__(self, *, lb_class: str | None, node: str | None = None) -> None:
         self._lb_class = lb_class
         self._node = node
         self._seen: dict[str, tuple[Any, ...]] = {}
@@ -50,7 +51,7 @@ class View:
         if resolution is None or changed & {*CONFIG_KINDS, "ConfigMap"}:
             resolution = self._resolve(listed, resolution)
         if "Service" in changed:
-            self._services = tuple(each for each in listed["Service"] if service.is_handled(each, self._lb_class))
+            self._services = _handled(listed["Service"], self._lb_class)
         if "EndpointSlice" in changed:
             self._endpoints = _joined(listed["EndpointSlice"], self._endpoints)
         world = snapshot.Snapshot(resolution.configuration, self._services, self._endpoints, listed.get("Node", ()))
@@ -58,6 +59,9 @@ class View:
 
     def _resolve(self, listed: Listed, last: resolve.Resolution | None) -> resolve.Resolution:
         fields = {field: listed.get(kind, ()) for kind, field in CONFIG_KINDS.items()}
+        if self._node is not None:
+            # A speaker does not care how full a pool is, and must not plan everything again when that changes.
+            fields["pools"] = tuple(dataclasses.replace(each, status=None, generation=0) for each in fields["pools"])
         objects = snapshot.ConfigObjects(**fields, extras=_extras(listed.get("ConfigMap", ())))
         previous = last.configuration if last else None
         answer = resolve.configuration(objects, node=self._node, previous=previous)
@@ -65,6 +69,12 @@ class View:
             answer = last  # the planners know by identity that nothing changed
         self._resolution = answer
         return answer
+
+
+def _handled(services: tuple[service.Service, ...], lb_class: str | None) -> tuple[service.Service, ...]:
+    if lb_class is None:
+        return services
+    return tuple(each for each in services if service.is_handled(each, lb_class))
 
 
 def _extras(config_maps: tuple[cluster.ConfigMap, ...]) -> str:

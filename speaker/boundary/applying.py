@@ -1,0 +1,91 @@
+"""Keeps FRR at the newest wanted configuration: the first change goes at once, later ones coalesce behind the one in flight.
+
+Driven by the loop, which hands over a `FrrConfig` per cycle. It must never decide what is wanted.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import NoReturn
+
+import structlog
+
+from frr_adapter import errors
+from frr_adapter.boundary import ports
+from frr_adapter.frr import config
+
+_log = structlog.get_logger()
+
+_FIRST_RETRY = 0.5
+_LONGEST_RETRY = 30.0
+
+
+class Applying:
+    """Single flight over an `Applier`. `told` is called after every attempt, with the error or None."""
+
+    def __init__(self, applier: ports.Applier, told: Callable[[errors.ApplyError | None], None]) -> None:
+        self._applier = applier
+        self._told = told
+        self._wanted: config.FrrConfig | None = None
+        self._applied: config.FrrConfig | None = None
+        self._is_up = False
+        self._news = asyncio.Event()
+
+    @property
+    def is_applied(self) -> bool:
+        """Whether FRR runs what is wanted."""
+        return self._wanted is not None and self._applied == self._wanted
+
+    @property
+    def is_up(self) -> bool:
+        """Whether FRR's daemons answer."""
+        return self._is_up
+
+    def want(self, wanted: config.FrrConfig) -> None:
+        """Replaces what is wanted; an equal configuration does nothing."""
+        if wanted != self._wanted:
+            self._wanted = wanted
+            self._news.set()
+
+    def down(self) -> None:
+        """A daemon is gone: nothing counts as applied, and nothing is tried until `up`."""
+        self._is_up = False
+        self._applied = None
+        _log.warning("FRR is down")
+
+    def up(self) -> None:
+        """All daemons answer; whatever they run is compared with what is wanted."""
+        self._is_up = True
+        self._applied = None
+        self._news.set()
+        _log.info("FRR is up")
+
+    async def run(self) -> NoReturn:
+        """Applies until cancelled. A failed attempt is repeated with growing pauses, or at once when something changed."""
+        pause = _FIRST_RETRY
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            target = self._wanted
+            if target is None or not self._is_up or target == self._applied:
+                continue
+            if await self._attempt(target):
+                pause = _FIRST_RETRY
+                continue
+            try:
+                await asyncio.wait_for(self._news.wait(), pause)
+            except TimeoutError:
+                pause = min(pause * 2, _LONGEST_RETRY)
+            self._news.set()
+
+    async def _attempt(self, target: config.FrrConfig) -> bool:
+        try:
+            report = await self._applier.apply(target)
+        except errors.ApplyError as error:
+            _log.error("FRR did not take the configuration", error=str(error))
+            self._told(error)
+            return False
+        if self._is_up:  # a daemon that died meanwhile has forgotten everything
+            self._applied = target
+        _log.info("configuration applied", lines=len(report.changed.added) + len(report.changed.removed))
+        self._told(None)
+        return True

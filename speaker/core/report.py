@@ -1,0 +1,107 @@
+"""From this cycle's decisions, and the last one's, to what people are told: events, metrics and log lines. Pure."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from frr_adapter import addresses, effects, problems, refs
+from frr_adapter.model import snapshot
+from speaker import values
+
+Key = tuple[str, values.Protocol]
+
+CONDITION_TYPE = "configReconcilerValid"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A service that this node began or ceased to announce by one protocol; `reason` is empty for a beginning."""
+
+    service: str
+    protocol: values.Protocol
+    addresses: tuple[addresses.Address, ...]
+    reason: str = ""
+
+
+Announced = Mapping[Key, tuple[addresses.Address, ...]]
+NOTHING_ANNOUNCED: Announced = MappingProxyType({})
+
+
+def announced(decisions: Iterable[values.Decision]) -> Announced:
+    """What the decisions announce: service and protocol -> addresses."""
+    return MappingProxyType(
+        {
+            (each.service, each.protocol): each.addresses
+            for each in decisions
+            if isinstance(each.verdict, values.Announce)
+        }
+    )
+
+
+def changes(decisions: Iterable[values.Decision], before: Announced) -> tuple[Change, ...]:
+    """What begins and what ends, compared with what was announced before, sorted by service and protocol."""
+    found: list[Change] = []
+    decided: set[Key] = set()
+    for each in decisions:
+        key = (each.service, each.protocol)
+        decided.add(key)
+        match each.verdict:
+            case values.Announce():
+                if before.get(key) != each.addresses:
+                    found.append(Change(each.service, each.protocol, each.addresses))
+            case values.Abstain(reason):
+                if key in before:
+                    found.append(Change(each.service, each.protocol, before[key], reason.value))
+    gone = values.Reason.SERVICE_DELETED.value
+    found += [Change(*key, shown, gone) for key, shown in before.items() if key not in decided]
+    return tuple(sorted(found, key=lambda change: (change.service, change.protocol)))
+
+
+def events(found: Iterable[Change], world: snapshot.Snapshot, node: str) -> tuple[effects.EmitEvent, ...]:
+    """A `nodeAssigned` event on the Service for everything that begins."""
+    services = {each.key: each for each in world.services}
+    return tuple(
+        effects.EmitEvent(
+            services[change.service].ref,
+            services[change.service].uid,
+            effects.EventType.NORMAL,
+            "nodeAssigned",
+            f'announcing from node "{node}" with protocol "{change.protocol}"',
+        )
+        for change in found
+        if not change.reason and change.service in services
+    )
+
+
+def unreachable_events(
+    entries: Iterable[values.L2Entry], shown: Announced, world: snapshot.Snapshot, node: str
+) -> tuple[effects.EmitEvent, ...]:
+    """A warning on every Service whose layer-2 addresses have none of their interfaces on this node."""
+    lost = {entry.address: entry for entry in entries}
+    services = {each.key: each for each in world.services}
+    return tuple(
+        effects.EmitEvent(
+            services[key].ref,
+            services[key].uid,
+            effects.EventType.WARNING,
+            "announceFailed",
+            f'failed to announce "{address}" from node "{node}" with protocol "{protocol}": none of the interfaces '
+            f"{', '.join(sorted(lost[address].interfaces))} exists on the node",
+        )
+        for (key, protocol), held in sorted(shown.items())
+        if protocol is values.Protocol.LAYER2 and key in services
+        for address in held
+        if address in lost
+    )
+
+
+def configuration_state(
+    found: Iterable[problems.Problem], apply_error: str, node: str, namespace: str
+) -> effects.WriteConfigurationState:
+    """The ConfigurationState object of this speaker: what is wrong with objects, and what FRR refused (empty for nothing)."""
+    return effects.WriteConfigurationState(
+        refs.ObjectRef("ConfigurationState", namespace, f"speaker-{node}"),
+        CONDITION_TYPE,
+        (("metallb.io/component-type", "speaker"), ("metallb.io/node-name", node)),
+        (*(each.summary for each in found), *((apply_error,) if apply_error else ())),
+    )
