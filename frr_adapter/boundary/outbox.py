@@ -7,12 +7,10 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import NoReturn
 
-import structlog
-
 from frr_adapter import effects
-from frr_adapter.boundary import perform
+from frr_adapter.boundary import logs, perform
 
-_log = structlog.get_logger()
+_log = logs.get_logger()
 
 Failed = Callable[[tuple[perform.Failure, ...]], None]
 

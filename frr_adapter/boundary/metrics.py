@@ -1,0 +1,169 @@
+"""Metrics under their compatible names, in a registry of our own. Loops set them from values; `health` serves `render`.
+
+Gauge families are replaced as a whole, so the series of something that is gone cannot stay behind.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from prometheus_client import exposition, process_collector, registry
+from prometheus_client import metrics_core as core
+
+Labels = tuple[str, ...]
+NO_LABELS: Labels = ()
+
+
+class Family:
+    """One metric family, `type` being `gauge` or `counter`, with its current samples by label values."""
+
+    def __init__(self, name: str, documentation: str, type_: str, labels: Labels = NO_LABELS) -> None:
+        self.name = name
+        self.type = type_
+        self._documentation = documentation
+        self._labels = labels
+        self._samples: dict[Labels, float] = {}
+
+    def replace(self, samples: Mapping[Labels, float]) -> None:
+        """Makes `samples` the only ones."""
+        self._samples = dict(samples)
+
+    def put(self, value: float, labels: Labels = NO_LABELS) -> None:
+        """Sets one sample."""
+        self._samples[labels] = value
+
+    def add(self, amount: float = 1, labels: Labels = NO_LABELS) -> None:
+        """Counts one sample up, from zero when it is new."""
+        self._samples[labels] = self._samples.get(labels, 0) + amount
+
+    def collect(self) -> Iterable[core.Metric]:
+        """For the registry."""
+        # The library adds `_total` to the name of every counter; `Metrics.render` takes it off again where it is not ours.
+        name = self.name.removesuffix("_total") if self.type == "counter" else self.name
+        metric = core.Metric(name, self._documentation, self.type)
+        for labels, value in sorted(self._samples.items()):
+            metric.add_sample(self.name, dict(zip(self._labels, labels, strict=True)), value)
+        yield metric
+
+
+class Metrics:
+    """The registry of one program."""
+
+    def __init__(self) -> None:
+        self._registry = registry.CollectorRegistry(auto_describe=False)
+        self._unsuffixed: list[tuple[bytes, bytes]] = []
+
+    def gauge(self, name: str, documentation: str, labels: Labels = NO_LABELS) -> Family:
+        """Registers a gauge family."""
+        return self._register(Family(name, documentation, "gauge", labels))
+
+    def counter(self, name: str, documentation: str, labels: Labels = NO_LABELS) -> Family:
+        """Registers a counter family; the name is used as given, with or without `_total`."""
+        family = self._register(Family(name, documentation, "counter", labels))
+        if not name.endswith("_total"):
+            self._unsuffixed += [
+                (f"# {line} {name}_total ".encode(), f"# {line} {name} ".encode()) for line in ("HELP", "TYPE")
+            ]
+        return family
+
+    def include_process(self) -> None:
+        """Adds `process_*` (memory, file descriptors, CPU time), whose names all client libraries share."""
+        process_collector.ProcessCollector(registry=self._registry)
+
+    def render(self) -> bytes:
+        """Everything in the Prometheus text format, version 0.0.4."""
+        text = exposition.generate_latest(self._registry)
+        for given, wanted in self._unsuffixed:
+            text = text.replace(given, wanted)
+        return text
+
+    def _register(self, family: Family) -> Family:
+        self._registry.register(family)
+        return family
+
+
+class ClientMetrics:
+    """`metallb_k8s_client_*`: what the program makes of the API's news. In both programs."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        prefix = "metallb_k8s_client"
+        self.updates = metrics.counter(f"{prefix}_updates_total", "Kubernetes object updates that were processed")
+        self.update_errors = metrics.counter(f"{prefix}_update_errors_total", "Updates that failed in processing")
+        self._loaded = metrics.gauge(f"{prefix}_config_loaded_bool", "1 once a configuration was loaded")
+        self._stale = metrics.gauge(f"{prefix}_config_stale_bool", "1 while the newest configuration is not in use")
+        for family in (self.updates, self.update_errors, self._loaded, self._stale):
+            family.put(0)
+
+    def set_config(self, *, loaded: bool, stale: bool) -> None:
+        """Whether a configuration is in use, and whether it is older than the newest one."""
+        self._loaded.put(int(loaded))
+        self._stale.put(int(stale))
+
+
+@dataclass(frozen=True, slots=True)
+class PoolFigures:
+    """Addresses of one pool: those it has and those in use, together and by family."""
+
+    pool: str
+    addresses: int
+    ipv4: int
+    ipv6: int
+    in_use: int
+    ipv4_in_use: int
+    ipv6_in_use: int
+
+
+class AllocatorMetrics:
+    """`metallb_allocator_*`, in the controller."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        def gauge(name: str, documentation: str) -> Family:
+            return metrics.gauge(f"metallb_allocator_{name}", documentation, ("pool",))
+
+        self._families = {
+            "addresses": gauge("addresses_total", "Usable addresses of the pool"),
+            "ipv4": gauge("ipv4_addresses_total", "Usable IPv4 addresses of the pool"),
+            "ipv6": gauge("ipv6_addresses_total", "Usable IPv6 addresses of the pool"),
+            "in_use": gauge("addresses_in_use_total", "Distinct addresses of the pool in use"),
+            "ipv4_in_use": gauge("ipv4_addresses_in_use_total", "Distinct IPv4 addresses of the pool in use"),
+            "ipv6_in_use": gauge("ipv6_addresses_in_use_total", "Distinct IPv6 addresses of the pool in use"),
+        }
+        # Compatible: this one exists and has never had a sample.
+        gauge("services_allocated_total", "Services with an address of the pool")
+
+    def set_pools(self, pools: Iterable[PoolFigures]) -> None:
+        """Makes these the only pools that have series."""
+        known = tuple(pools)
+        for field, family in self._families.items():
+            family.replace({(pool.pool,): getattr(pool, field) for pool in known})
+
+
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """One address that this node announces. `service` is `namespace/name`, `protocol` `bgp` or `layer2`."""
+
+    service: str
+    protocol: str
+    node: str
+    ip: str
+
+
+class SpeakerMetrics:
+    """`metallb_speaker_announced` and `metallb_layer2_*`, in the speaker. The counters are labelled by address."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._announced = metrics.gauge(
+            "metallb_speaker_announced",
+            "1 for every address that this node announces",
+            ("service", "protocol", "node", "ip"),
+        )
+
+        def counter(name: str, documentation: str) -> Family:
+            return metrics.counter(f"metallb_layer2_{name}", documentation, ("ip",))
+
+        self.requests_received = counter("requests_received", "ARP and NDP requests for an announced address")
+        self.responses_sent = counter("responses_sent", "ARP and NDP answers")
+        self.gratuitous_sent = counter("gratuitous_sent", "Unsolicited ARP frames and neighbour advertisements")
+
+    def set_announced(self, announced: Iterable[Announced]) -> None:
+        """Makes these the only addresses that have series."""
+        self._announced.replace({(one.service, one.protocol, one.node, one.ip): 1 for one in announced})

@@ -1,0 +1,129 @@
+"""Brings a whole `FrrConfig` into the running daemons through FRR's own `frr-reload.py`.
+
+Called by the speaker's loop, one apply at a time. Never lets a refused file stand: what ran before runs again, and the error says
+in one line which statement FRR refused. Passwords never leave this module except in the file itself.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Mapping
+from pathlib import Path
+
+from frr_adapter import errors
+from frr_adapter.boundary import files
+from frr_adapter.frr import config as frr_config
+from frr_adapter.frr import reloading, render
+
+
+class ReloadApplier:
+    """An `Applier`. `frr_conf` must be the very file that FRR's integrated configuration lives in (else FRR overwrites it);
+    `frr_reload` is started as `frr_reload [--test|--reload] --stdout FILE`.
+
+    Each step may take `timeout` seconds.
+    """
+
+    def __init__(
+        self, frr_conf: Path, frr_reload: Path, templates: Mapping[str, str], *, timeout: float = 120.0
+    ) -> None:
+        self._frr_conf = frr_conf
+        self._frr_reload = frr_reload
+        self._templates = templates
+        self._timeout = timeout
+        self._turn = asyncio.Lock()
+
+    async def apply(self, config: frr_config.FrrConfig) -> reloading.ApplyReport:
+        """Renders, checks, reloads, and reads back what runs.
+
+        Raises `errors.ApplyError` when the file cannot be rendered or FRR refuses it (then what ran before runs again), or
+        when a statement of ours is still missing afterwards, as happens while a daemon is down.
+        """
+        text = render.render(config, self._templates)
+        # A half-done reload is worse than a late stop: once begun, an apply is finished even when the caller goes away.
+        return await asyncio.shield(self._apply(config, text))
+
+    async def _apply(self, config: frr_config.FrrConfig, text: str) -> reloading.ApplyReport:
+        async with self._turn:
+            candidate = self._frr_conf.with_name(f"{self._frr_conf.name}.candidate")
+            files.write_atomic(candidate, text)
+            try:
+                wanted = await self._difference(config, candidate)
+            finally:
+                candidate.unlink(missing_ok=True)
+            before = _read(self._frr_conf)
+            if not wanted:
+                files.write_atomic(self._frr_conf, text)
+                return reloading.ApplyReport()
+            undoing = "".join(f"{line}\n" for line in reloading.lines_back_to_default(wanted))
+            files.write_atomic(self._frr_conf, text + undoing)
+            status, output = await self._run("--reload", self._frr_conf)
+            files.write_atomic(self._frr_conf, text)
+            remaining = await self._difference(config, self._frr_conf)
+            ours = _without_extras(remaining.added, config)
+            if ours and status != 0:
+                told = reloading.redact(reloading.reason(output), config.secrets)
+                raise errors.ApplyError(f"FRR refused the configuration: {told}; {await self._restore(before)}")
+            if ours:
+                raise errors.ApplyError(f"FRR did not take: {reloading.redact(ours[0], config.secrets)}")
+            return reloading.ApplyReport(_redacted(wanted, config), _redacted(remaining, config))
+
+    async def _difference(self, config: frr_config.FrrConfig, path: Path) -> reloading.Difference:
+        status, output = await self._run("--test", path)
+        if status != 0:
+            told = reloading.redact(reloading.reason(output), config.secrets)
+            raise errors.ApplyError(f"FRR cannot use the configuration: {told}")
+        return reloading.parse_difference(output)
+
+    async def _restore(self, before: str | None) -> str:
+        if before is None:
+            self._frr_conf.unlink(missing_ok=True)
+            return "there is no earlier configuration to return to"
+        files.write_atomic(self._frr_conf, before)
+        status, _ = await self._run("--reload", self._frr_conf)
+        # Exit status 1 alone says little (FRR 8.4 gives it for graceful-restart lines that it took): ask what still differs.
+        if status != 0:
+            status, output = await self._run("--test", self._frr_conf)
+            if status != 0 or reloading.parse_difference(output).added:
+                return "the earlier configuration could not be brought back entirely"
+        return "the earlier configuration runs again"
+
+    async def _run(self, mode: str, path: Path) -> tuple[int, str]:
+        try:
+            process = await asyncio.create_subprocess_exec(
+                self._frr_reload,
+                mode,
+                "--stdout",  # without it FRR logs the whole file, passwords included, to /var/log/frr
+                path,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.STDOUT,
+            )
+        except OSError as problem:
+            raise errors.ApplyError(f"cannot start {self._frr_reload}: {problem.strerror}") from problem
+        try:
+            output, _ = await asyncio.wait_for(process.communicate(), self._timeout)
+        except TimeoutError:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+            raise errors.ApplyError(f"frr-reload {mode} gave no answer within {self._timeout:g} s") from None
+        return process.returncode or 0, output.decode(errors="replace")
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+
+
+def _without_extras(lines: tuple[str, ...], config: frr_config.FrrConfig) -> tuple[str, ...]:
+    """The statements that we wrote. The user's own may be spelt in a way that FRR prints differently for ever."""
+    own = {line.strip() for line in config.extras}
+    return tuple(line for line in lines if line.rpartition(" / ")[2] not in own)
+
+
+def _redacted(difference: reloading.Difference, config: frr_config.FrrConfig) -> reloading.Difference:
+    return reloading.Difference(
+        tuple(reloading.redact(line, config.secrets) for line in difference.removed),
+        tuple(reloading.redact(line, config.secrets) for line in difference.added),
+    )

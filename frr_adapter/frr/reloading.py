@@ -1,0 +1,124 @@
+"""What `frr-reload.py` says, as values: which lines differ, which FRR refused. Also hides passwords in FRR's words.
+
+Called by `frr_adapter.boundary.reload`. Pure text work. The program has no stable output format; what is relied on here is
+proved by tests/live against the real one (8.4.4).
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from frr_adapter import secret
+
+_REMOVED = "Lines To Delete"
+_ADDED = "Lines To Add"
+_PASSWORD = re.compile(r"(\bpassword(?: \d)?) \S+")
+_COLOUR = re.compile(r"\x1b\[\d*m")
+_REFUSED = re.compile(
+    r"line \d+: (?:Failure to communicate\[\d+\] to (?P<daemon>\w+), line|% Unknown command(?:\[\d+\])?):\s*(?P<line>.*)"
+)
+_LOG_PREFIX = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d+\s+(?P<level>[A-Z]+):\s*")
+
+_INSIGNIFICANT = re.compile(r"(no )?(hostname .*|bfd)")
+
+_BFD_DEFAULTS = {
+    "detect-multiplier": 3,
+    "receive-interval": 300,
+    "transmit-interval": 300,
+    "echo receive-interval": 50,
+    "echo transmit-interval": 50,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Statements to remove from and to add to the running configuration; each with the blocks it stands in, joined by ` / `."""
+
+    removed: tuple[str, ...] = ()
+    added: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.removed or self.added)
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyReport:
+    """What one apply did. `remaining` are differences that FRR still shows afterwards and that are not ours to mend."""
+
+    changed: Difference = Difference()
+    remaining: Difference = Difference()
+
+
+def parse_difference(output: str) -> Difference:
+    """Reads the standard output of `frr-reload.py --test`.
+
+    Left out is what may differ for ever and means nothing: the host name (vtysh prints its own machine's, whatever the daemons
+    were told) and an empty `bfd` block (which FRR keeps after the last profile).
+    """
+    removed: list[str] = []
+    added: list[str] = []
+    into: list[str] | None = None
+    path: list[str] = []
+    for line in output.splitlines():
+        text = line.strip()
+        if text in (_REMOVED, _ADDED):
+            into, path = (removed if text == _REMOVED else added), []
+        elif into is not None and text and set(text) != {"="}:
+            depth = len(line) - len(line.lstrip(" "))
+            path = [*path[:depth], text]
+            if depth and into and into[-1] == " / ".join(path[:-1]):
+                into.pop()  # the block's own line, repeated for each statement in it
+            into.append(" / ".join(path))
+    return Difference(_significant(removed), _significant(added))
+
+
+def lines_back_to_default(difference: Difference) -> tuple[str, ...]:
+    """Statements that undo what `frr-reload.py` will fail to remove, to be put at the end of the file for one reload.
+
+    The timers of a BFD profile have no `no` form (bfdd/bfdd_cli.c): they go back to FRR's default only by naming it.
+    """
+    lines: list[str] = []
+    for removed in difference.removed:
+        block, profile, statement = (*removed.split(" / "), "", "")[:3]
+        words = statement.removeprefix("no ").rpartition(" ")[0]
+        if block == "bfd" and profile.startswith("profile ") and words in _BFD_DEFAULTS:
+            lines += ["bfd", f" {profile}", f"  {words} {_BFD_DEFAULTS[words]}", " exit", "exit"]
+    return tuple(lines)
+
+
+def _significant(lines: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(line for line in lines if not _INSIGNIFICANT.fullmatch(line)))
+
+
+def parse_refusals(output: str) -> tuple[str, ...]:
+    """The statements that FRR refused, each with FRR's own words before it, in order, without repeats."""
+    found: dict[str, None] = {}
+    said: list[str] = []
+    for raw in _COLOUR.sub("", output).replace("\\n", "\n").splitlines():
+        line = raw.strip().removeprefix("b'").strip()
+        refused = _REFUSED.search(line)
+        if refused is None:
+            said = [line] if line and not _LOG_PREFIX.match(line) else said
+            continue
+        words = " ".join(said).removeprefix("% ") if refused["daemon"] else "unknown command"
+        found.setdefault(f"{words or 'refused'}: {refused['line'].strip().strip(chr(39))}")
+        said = []
+    return tuple(found)
+
+
+def reason(output: str) -> str:
+    """One line for people: the first refused statement, else the last error that was logged, else the last words."""
+    refusals = parse_refusals(output)
+    if refusals:
+        return refusals[0]
+    lines = [line.strip() for line in _COLOUR.sub("", output).splitlines() if line.strip()]
+    logged = [line for line in lines if (match := _LOG_PREFIX.match(line)) and match["level"] in ("ERROR", "WARNING")]
+    last = (logged or lines or ["no output"])[-1]
+    return _LOG_PREFIX.sub("", last)
+
+
+def redact(text: str, secrets: Iterable[secret.Secret]) -> str:
+    """The text without any password: those given, wherever they stand, and whatever follows the word `password`."""
+    for hidden in sorted((item.reveal() for item in secrets), key=len, reverse=True):
+        text = text.replace(hidden, "***") if hidden else text
+    return _PASSWORD.sub(r"\1 ***", text)
