@@ -7,13 +7,11 @@ import signal
 import sys
 from pathlib import Path
 
-import structlog
-
 from controller import loop, settings
 from frr_adapter import errors
 from frr_adapter.boundary import clock, decoders, health, kube, logs, memory, metrics, outbox, perform, store, watch
 
-_log = structlog.get_logger()
+_log = logs.get_logger()
 
 _SETTLE_SECONDS = 5.0
 
@@ -21,6 +19,7 @@ _SETTLE_SECONDS = 5.0
 async def run(chosen: settings.Settings) -> None:
     """Runs until SIGTERM or SIGINT. Stopping changes nothing: status is the persisted truth."""
     registry = metrics.Metrics()
+    registry.include_process()
     known = store.Store(loop.KINDS)
     the_loop = loop.Loop(chosen, known, registry)
     stop = asyncio.Event()
@@ -57,7 +56,6 @@ def main() -> int:
     """Exit status 0 after a clean stop, 1 when the program cannot run; then one line says why."""
     try:
         chosen = settings.parse(sys.argv[1:], os.environ)
-        memory.limit_arenas()
         logs.configure(logs.Level(chosen.log_level))
         asyncio.run(run(chosen))
     except errors.FrrAdapterError as error:

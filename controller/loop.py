@@ -8,16 +8,14 @@ import asyncio
 from dataclasses import dataclass
 from typing import NoReturn
 
-import structlog
-
 from controller import settings as settings_
 from controller import values
 from controller.core import allocator, memory, trouble
 from frr_adapter import effects, problems, refs
-from frr_adapter.boundary import metrics, outbox, perform, store, watch
+from frr_adapter.boundary import logs, metrics, outbox, perform, store, watch
 from frr_adapter.resolve import view
 
-_log = structlog.get_logger()
+_log = logs.get_logger()
 
 KINDS = (
     "BFDProfile",
