@@ -8,8 +8,6 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-import structlog
-
 from frr_adapter import errors
 from frr_adapter.boundary import (
     clock,
@@ -30,7 +28,7 @@ from speaker import exclusion, loop, settings
 from speaker.boundary import applying, layer2, netlink, sidecar, sockets
 from speaker.core import layer2 as layer2_rules
 
-_log = structlog.get_logger()
+_log = logs.get_logger()
 
 _SETTLE_SECONDS = 5.0
 
@@ -38,6 +36,7 @@ _SETTLE_SECONDS = 5.0
 async def run(chosen: settings.Settings) -> None:
     """Runs until SIGTERM or SIGINT. Stopping sends nothing and withdraws nothing: FRR goes on with what it has."""
     registry = metrics.Metrics()
+    registry.include_process()
     known = store.Store(loop.KINDS)
     announcer = layer2.Layer2Announcer(
         netlink.KernelLinks(_exclusion(Path(chosen.exclude_interfaces_file))),
@@ -114,7 +113,6 @@ def main() -> int:
     """Exit status 0 after a clean stop, 1 when the program cannot run; then one line says why."""
     try:
         chosen = settings.parse(sys.argv[1:], os.environ)
-        memory.limit_arenas()
         logs.configure(logs.Level(chosen.log_level))
         asyncio.run(run(chosen))
     except errors.FrrAdapterError as error:

@@ -9,17 +9,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NoReturn
 
-import structlog
-
 from frr_adapter import effects, errors, problems
-from frr_adapter.boundary import metrics, outbox, perform, store
+from frr_adapter.boundary import logs, metrics, outbox, perform, store
 from frr_adapter.resolve import view
 from speaker import settings as settings_
 from speaker import values
 from speaker.boundary import applying, ports
 from speaker.core import bgp_plan, compose, l2_plan, report
 
-_log = structlog.get_logger()
+_log = logs.get_logger()
 
 KINDS = (
     "BFDProfile",

@@ -7,13 +7,11 @@ import asyncio
 from collections.abc import Callable
 from typing import NoReturn
 
-import structlog
-
 from frr_adapter import errors
-from frr_adapter.boundary import ports
+from frr_adapter.boundary import logs, ports
 from frr_adapter.frr import config
 
-_log = structlog.get_logger()
+_log = logs.get_logger()
 
 _FIRST_RETRY = 0.5
 _LONGEST_RETRY = 30.0

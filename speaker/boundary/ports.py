@@ -1,0 +1,106 @@
+"""What the speaker's loop and its boundary expect of each other: small protocols, each with an in-memory twin in tests.
+
+`Announcer` is what the loop drives; `Links`, `Wire` and `Layer2Rules` are what the announcer itself stands on.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Protocol
+
+from frr_adapter import addresses
+from speaker import links, values
+
+
+class Announcer(Protocol):
+    """Answers for the addresses of the plan on layer 2."""
+
+    async def start(self) -> None:
+        """Follows the interfaces and answers from now on; raises OSError when the kernel allows no raw sockets or netlink."""
+
+    def set_plan(self, plan: values.L2Plan) -> None:
+        """Takes effect at once. An equal plan does nothing."""
+
+    def known_interfaces(self) -> frozenset[str]:
+        """Names of all interfaces that are not excluded, in any state: what `spec.interfaces` may name."""
+
+    def counts(self) -> links.Counts:
+        """Everything counted since start."""
+
+    async def stop(self) -> None:
+        """Closes everything and sends nothing: the next owner's announcements do the takeover."""
+
+
+class Links(Protocol):
+    """The interfaces of this machine, followed by events."""
+
+    restarts: int
+    """How often events were lost and everything was listed anew."""
+
+    async def start(self, changed: Callable[[], None]) -> None:
+        """Lists everything, then calls `changed` after each change. Raises OSError when there is no netlink."""
+
+    def interfaces(self) -> Mapping[int, links.Interface]:
+        """All interfaces that are not excluded, by index, as known now."""
+
+    async def neighbors(self, interface: int) -> tuple[links.Neighbor, ...]:
+        """The stations that the kernel's neighbor table knows on the interface; empty when it cannot be read."""
+
+    async def stop(self) -> None:
+        """Ends following."""
+
+
+class Tap(Protocol):
+    """Raw frames of one interface and one family."""
+
+    def send(self, frame: bytes) -> bool:
+        """Sends a whole Ethernet frame. False when the device takes nothing now; raises OSError when it is gone."""
+
+    def close(self) -> None:
+        """Stops receiving. May be called twice."""
+
+
+Received = Callable[[bytes, bool], None]
+"""Called with each frame and whether it is for this interface: neither tagged for another VLAN nor for another station."""
+
+
+class Wire(Protocol):
+    """Opens taps and joins groups."""
+
+    def open(self, interface: links.Interface, family: addresses.Family, received: Received) -> Tap:
+        """ARP requests (IPv4) or neighbor solicitations (IPv6) of the interface. Raises OSError when it is gone."""
+
+    def join(self, wanted: frozenset[links.Membership]) -> None:
+        """Is a member of exactly these groups afterwards, except those whose interface is gone."""
+
+    def close(self) -> None:
+        """Leaves every group."""
+
+
+class Layer2Rules(Protocol):
+    """The pure decisions of `speaker.core.layer2`; see there."""
+
+    def table(self, plan: values.L2Plan) -> links.Table:
+        """The plan by address."""
+
+    def answer(self, frame: bytes, interface: links.Interface, table: links.Table) -> links.Answer | links.Refused:
+        """Decides one frame; never raises."""
+
+    def burst(self, address: addresses.Address, interface: links.Interface) -> tuple[bytes, ...]:
+        """Frames of one gratuitous burst."""
+
+    def directed(
+        self, taken: Sequence[addresses.Address], interface: links.Interface, neighbors: Sequence[links.Neighbor]
+    ) -> tuple[tuple[addresses.Address, bytes], ...]:
+        """The same to neighbors by unicast."""
+
+    def gained_by_plan(
+        self, old: links.Table, new: links.Table, interfaces: Iterable[links.Interface]
+    ) -> frozenset[links.Target]:
+        """What a new table must announce."""
+
+    def gained_by_interface(
+        self, old: links.Interface | None, new: links.Interface, table: links.Table
+    ) -> frozenset[links.Target]:
+        """What a changed interface must announce."""
+
+    def memberships(self, table: links.Table, interfaces: Iterable[links.Interface]) -> frozenset[links.Membership]:
+        """Groups to listen in."""

@@ -1,0 +1,49 @@
+"""The pure rules of layer 2 under the names that the announcer's port asks for.
+
+Handed to `speaker.boundary.layer2` by the program's wiring, because the boundary may not know the core. Holds no state.
+"""
+
+from collections.abc import Iterable, Sequence
+from types import MappingProxyType
+
+from frr_adapter import addresses
+from speaker import links, values
+from speaker.core import gratuitous, responder
+
+
+class Rules:
+    """Answers, announcements and what makes them due; see the modules that each method names."""
+
+    def table(self, plan: values.L2Plan) -> links.Table:
+        """The plan as a table by address."""
+        return MappingProxyType({entry.address: entry for entry in plan.entries})
+
+    def answer(self, frame: bytes, interface: links.Interface, table: links.Table) -> links.Answer | links.Refused:
+        """`responder.answer`."""
+        return responder.answer(frame, interface, table)
+
+    def burst(self, address: addresses.Address, interface: links.Interface) -> tuple[bytes, ...]:
+        """`gratuitous.burst`."""
+        return gratuitous.burst(address, interface)
+
+    def directed(
+        self, taken: Sequence[addresses.Address], interface: links.Interface, neighbors: Sequence[links.Neighbor]
+    ) -> tuple[tuple[addresses.Address, bytes], ...]:
+        """`gratuitous.directed`."""
+        return gratuitous.directed(taken, interface, neighbors)
+
+    def gained_by_plan(
+        self, old: links.Table, new: links.Table, interfaces: Iterable[links.Interface]
+    ) -> frozenset[links.Target]:
+        """`gratuitous.gained_by_plan`."""
+        return gratuitous.gained_by_plan(old, new, interfaces)
+
+    def gained_by_interface(
+        self, old: links.Interface | None, new: links.Interface, table: links.Table
+    ) -> frozenset[links.Target]:
+        """`gratuitous.gained_by_interface`."""
+        return gratuitous.gained_by_interface(old, new, table)
+
+    def memberships(self, table: links.Table, interfaces: Iterable[links.Interface]) -> frozenset[links.Membership]:
+        """`gratuitous.memberships`."""
+        return gratuitous.memberships(table, interfaces)

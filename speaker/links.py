@@ -1,0 +1,150 @@
+"""Interfaces, link-layer addresses and what happened to a frame, as values: the words that the pure layer-2 rules and the
+sockets share. Made by `speaker.boundary.netlink`, read by `speaker.core` and `speaker.boundary.layer2`. Opens nothing.
+"""
+
+import enum
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NewType
+
+from frr_adapter import addresses
+from speaker import values
+
+Mac = NewType("Mac", bytes)
+"""A link-layer address of Ethernet: six bytes."""
+
+BROADCAST = Mac(b"\xff" * 6)
+UNSPECIFIED = Mac(b"\x00" * 6)
+
+
+def parse_mac(text: str) -> Mac:
+    """`aa:bb:cc:dd:ee:ff` to six bytes. Raises ValueError with the text found."""
+    try:
+        found = bytes.fromhex(text.replace(":", ""))
+    except ValueError:
+        found = b""
+    if len(found) != 6:
+        raise ValueError(f'"{text}" is not a link-layer address; six bytes such as 02:00:00:00:00:01 are allowed')
+    return Mac(found)
+
+
+def format_mac(mac: Mac) -> str:
+    """Six bytes to `aa:bb:cc:dd:ee:ff`."""
+    return mac.hex(":")
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """One network interface as the kernel describes it now.
+
+    `mac` is None when it has no Ethernet address; `master` is the index of its bridge, bond or VRF; `link_local` a usable
+    (not tentative) IPv6 link-local address; `is_up` the administrative flag, `has_carrier` what the cable says.
+    """
+
+    index: int
+    name: str
+    mac: Mac | None = None
+    is_up: bool = True
+    has_carrier: bool = True
+    has_broadcast: bool = True
+    is_noarp: bool = False
+    master: int | None = None
+    link_local: ipaddress.IPv6Address | None = None
+
+    @property
+    def is_served(self) -> bool:
+        """Up, with neighbors to resolve, and nobody's slave: the master answers for its slaves."""
+        return self.is_up and not self.is_noarp and self.master is None and self.mac is not None
+
+    @property
+    def answers_arp(self) -> bool:
+        """Whether IPv4 addresses are announced here."""
+        return self.is_served and self.has_broadcast
+
+    @property
+    def answers_ndp(self) -> bool:
+        """Whether IPv6 addresses are announced here: a neighbor advertisement needs a source address."""
+        return self.is_served and self.link_local is not None
+
+    def answers(self, family: addresses.Family) -> bool:
+        """Whether addresses of the family are announced here."""
+        return self.answers_arp if family is addresses.Family.IPV4 else self.answers_ndp
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbor:
+    """A station that the kernel's neighbor table knows; `age` is seconds since the kernel last used the entry."""
+
+    address: addresses.Address
+    mac: Mac
+    age: float = 0.0
+
+
+Table = Mapping[addresses.Address, values.L2Entry]
+"""What is answered for: the entries of an `L2Plan` by address. Replaced as a whole, never edited."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One address on one interface (by index): the unit in which gratuitous frames are due."""
+
+    interface: int
+    address: addresses.Address
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """One multicast group on one interface (by index)."""
+
+    interface: int
+    group: ipaddress.IPv6Address
+
+
+class Refusal(enum.StrEnum):
+    """Why a received frame got no answer. Each is counted under its word."""
+
+    MALFORMED = "malformed"
+    OTHER_PROTOCOL = "otherProtocol"
+    NOT_A_REQUEST = "notARequest"
+    NOT_FOR_US = "notForUs"
+    NOT_ANNOUNCED = "notAnnounced"
+    OTHER_INTERFACE = "otherInterface"
+    CLAIMED_BY_OTHER = "claimedByOther"
+    NO_SOURCE_LINK_LAYER = "noSourceLinkLayer"
+    NOT_SERVED = "interfaceNotServed"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The frame to send back on the same interface, and the address it is about."""
+
+    address: addresses.Address
+    frame: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """No answer, and why."""
+
+    reason: Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class AddressCounts:
+    """Frames about one address since start: requests answered for, answers sent, gratuitous frames sent."""
+
+    address: addresses.Address
+    requests_received: int = 0
+    responses_sent: int = 0
+    gratuitous_sent: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Everything counted on layer 2 since start; addresses sorted by family and value, reasons and errors by word."""
+
+    addresses: tuple[AddressCounts, ...] = ()
+    refusals: tuple[tuple[Refusal, int], ...] = ()
+    send_errors: int = 0
+    netlink_restarts: int = 0
