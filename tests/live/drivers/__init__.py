@@ -1,0 +1,1 @@
+"""Programs that live tests start inside network namespaces."""

@@ -1,0 +1,58 @@
+"""The real announcer under remote control: one JSON command per line on stdin, one JSON answer per line on stdout.
+
+`{"plan": [["10.99.0.200", ["eth0"]], ...]}` sets the plan, `{"report": true}` changes nothing; both answer with the counts and
+the interfaces. End of input stops. Started by live tests inside a network namespace.
+"""
+
+import asyncio
+import json
+import sys
+
+from frr_adapter import addresses
+from speaker import exclusion, links, values
+from speaker.boundary import layer2, netlink, sockets
+from speaker.core import layer2 as rules
+
+
+def report(announcer: layer2.Layer2Announcer, followed: netlink.KernelLinks) -> dict[str, object]:
+    counts = announcer.counts()
+    return {
+        "addresses": {
+            str(row.address): [row.requests_received, row.responses_sent, row.gratuitous_sent]
+            for row in counts.addresses
+        },
+        "refusals": {str(reason): number for reason, number in counts.refusals},
+        "errors": counts.send_errors,
+        "interfaces": {
+            interface.name: {
+                "mac": links.format_mac(interface.mac) if interface.mac else None,
+                "arp": interface.answers_arp,
+                "ndp": interface.answers_ndp,
+            }
+            for interface in followed.interfaces().values()
+        },
+    }
+
+
+def plan(rows: list[tuple[str, list[str]]]) -> values.L2Plan:
+    entries = (values.L2Entry(addresses.parse_address(text), frozenset(names)) for text, names in rows)
+    return values.L2Plan(tuple(sorted(entries, key=lambda entry: (entry.address.version, int(entry.address)))))
+
+
+async def main() -> None:
+    followed = netlink.KernelLinks(exclusion.DEFAULT)
+    announcer = layer2.Layer2Announcer(followed, sockets.RawWire(), rules.Rules())
+    await announcer.start()
+    print(json.dumps(report(announcer, followed)), flush=True)
+    reader = asyncio.StreamReader(limit=1 << 24)  # a plan of ten thousand addresses is one line
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    while line := await reader.readline():
+        command = json.loads(line)
+        if "plan" in command:
+            announcer.set_plan(plan(command["plan"]))
+        print(json.dumps(report(announcer, followed)), flush=True)
+    await announcer.stop()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

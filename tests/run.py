@@ -1,0 +1,107 @@
+"""`make test`: every stage in order, then one table of what ran, how long it took, and what was skipped and why.
+
+Extra arguments go to pytest: `make test TEST_ARGS="-k election"`.
+"""
+
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree as ET
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+ROOT = Path(__file__).parents[1]
+BIN = Path(sys.executable).parent
+NO_TESTS = 5
+"""pytest's exit status when nothing was selected."""
+
+CHECKS = (
+    ("format", [BIN / "ruff", "format", "--check", "--quiet", "."]),
+    ("lint", [BIN / "ruff", "check", "--quiet", "."]),
+    ("types", [BIN / "mypy", "--no-error-summary"]),
+)
+STAGES = (
+    ("house", ["tests/test_house.py"]),
+    ("unit", ["tests/unit", "tests/cases"]),
+    ("cycle", ["tests/cycle"]),
+    ("contract", ["tests/contract"]),
+    ("live", ["tests/live"]),
+)
+
+
+@dataclass
+class Result:
+    name: str
+    seconds: float
+    is_good: bool
+    passed: int = 0
+    failed: int = 0
+    skipped: Counter[str] = field(default_factory=Counter)
+
+
+def check(name: str, command: list[Path | str]) -> Result:
+    started = time.monotonic()
+    done = subprocess.run(command, cwd=ROOT, check=False)
+    is_good = done.returncode == 0
+    return Result(name, time.monotonic() - started, is_good, passed=int(is_good), failed=int(not is_good))
+
+
+def pytest(name: str, paths: list[str], extra: list[str], report: Path) -> Result:
+    started = time.monotonic()
+    command = [sys.executable, "-m", "pytest", "-q", f"--junitxml={report}", *paths, *extra]
+    done = subprocess.run(command, cwd=ROOT, check=False)
+    result = Result(name, time.monotonic() - started, done.returncode in (0, NO_TESTS))
+    if report.exists():
+        for case in ET.parse(report).getroot().iter("testcase"):  # noqa: S314  # our own report
+            skip = case.find("skipped")
+            if skip is not None:
+                result.skipped[skip.get("message", "no reason given")] += 1
+            elif case.find("failure") is not None or case.find("error") is not None:
+                result.failed += 1
+            else:
+                result.passed += 1
+    return result
+
+
+def table(results: list[Result]) -> Table:
+    drawn = Table(title="make test")
+    for column in ("stage", "passed", "failed", "skipped", "seconds"):
+        drawn.add_column(column, justify="left" if column == "stage" else "right")
+    for result in results:
+        mark = "" if result.is_good else " [red]FAILED[/]"
+        drawn.add_row(
+            result.name + mark,
+            str(result.passed),
+            str(result.failed),
+            str(result.skipped.total()),
+            f"{result.seconds:.1f}",
+        )
+    return drawn
+
+
+def main(extra: list[str]) -> int:
+    results: list[Result] = []
+    with tempfile.TemporaryDirectory() as scratch:
+        if not extra:
+            results += [check(name, command) for name, command in CHECKS]
+        for name, paths in STAGES:
+            print(f"== {name}", flush=True)
+            results.append(pytest(name, paths, extra, Path(scratch) / f"{name}.xml"))
+    console = Console()
+    console.print(table(results))
+    skipped = sum((result.skipped for result in results), Counter())
+    for reason, count in skipped.most_common():
+        console.print(f"skipped {count}: {reason}", highlight=False, markup=False)
+    passed, failed = sum(result.passed for result in results), sum(result.failed for result in results)
+    broken = sum(not result.is_good and not result.failed for result in results)
+    print(f"{passed} passed, {failed + broken} failed, {skipped.total()} skipped")
+    return 0 if all(result.is_good for result in results) and passed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

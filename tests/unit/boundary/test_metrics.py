@@ -1,0 +1,93 @@
+from frr_adapter.boundary import metrics
+
+
+def lines(registry: metrics.Metrics) -> list[str]:
+    return registry.render().decode().splitlines()
+
+
+def samples(registry: metrics.Metrics) -> list[str]:
+    return [line for line in lines(registry) if not line.startswith("#")]
+
+
+def figures(pool: str, addresses: int = 256) -> metrics.PoolFigures:
+    return metrics.PoolFigures(pool, addresses, 250, 6, 3, 2, 1)
+
+
+def test_pools_have_all_series_and_removed_ones_none():
+    registry = metrics.Metrics()
+    allocator = metrics.AllocatorMetrics(registry)
+    allocator.set_pools([figures("b"), figures("a", 9)])
+    assert [line for line in samples(registry) if 'pool="a"' in line] == [
+        'metallb_allocator_addresses_total{pool="a"} 9.0',
+        'metallb_allocator_ipv4_addresses_total{pool="a"} 250.0',
+        'metallb_allocator_ipv6_addresses_total{pool="a"} 6.0',
+        'metallb_allocator_addresses_in_use_total{pool="a"} 3.0',
+        'metallb_allocator_ipv4_addresses_in_use_total{pool="a"} 2.0',
+        'metallb_allocator_ipv6_addresses_in_use_total{pool="a"} 1.0',
+    ]
+    allocator.set_pools([figures("a")])
+    assert not [line for line in samples(registry) if 'pool="b"' in line]
+    assert "# TYPE metallb_allocator_services_allocated_total gauge" in lines(registry)
+
+
+def test_client_metrics_start_at_zero_and_are_counters_and_gauges():
+    registry = metrics.Metrics()
+    client = metrics.ClientMetrics(registry)
+    assert samples(registry) == [
+        "metallb_k8s_client_updates_total 0.0",
+        "metallb_k8s_client_update_errors_total 0.0",
+        "metallb_k8s_client_config_loaded_bool 0.0",
+        "metallb_k8s_client_config_stale_bool 0.0",
+    ]
+    client.updates.add()
+    client.updates.add(2)
+    client.set_config(loaded=True, stale=True)
+    assert samples(registry) == [
+        "metallb_k8s_client_updates_total 3.0",
+        "metallb_k8s_client_update_errors_total 0.0",
+        "metallb_k8s_client_config_loaded_bool 1.0",
+        "metallb_k8s_client_config_stale_bool 1.0",
+    ]
+    assert "# TYPE metallb_k8s_client_updates_total counter" in lines(registry)
+    assert "# TYPE metallb_k8s_client_config_stale_bool gauge" in lines(registry)
+
+
+def test_announced_addresses_are_replaced_as_a_whole():
+    registry = metrics.Metrics()
+    speaker = metrics.SpeakerMetrics(registry)
+    one = metrics.Announced("default/web", "bgp", "n1", "198.51.100.1")
+    speaker.set_announced([one, metrics.Announced("default/web", "layer2", "n1", "198.51.100.1")])
+    assert len(samples(registry)) == 2
+    speaker.set_announced([one])
+    assert samples(registry) == [
+        'metallb_speaker_announced{ip="198.51.100.1",node="n1",protocol="bgp",service="default/web"} 1.0'
+    ]
+
+
+def test_layer2_counters_keep_their_compatible_names_without_total():
+    registry = metrics.Metrics()
+    speaker = metrics.SpeakerMetrics(registry)
+    speaker.requests_received.add(labels=("10.99.0.200",))
+    speaker.responses_sent.add(labels=("10.99.0.200",))
+    speaker.gratuitous_sent.add(2, labels=("fd00::1",))
+    assert samples(registry) == [
+        'metallb_layer2_requests_received{ip="10.99.0.200"} 1.0',
+        'metallb_layer2_responses_sent{ip="10.99.0.200"} 1.0',
+        'metallb_layer2_gratuitous_sent{ip="fd00::1"} 2.0',
+    ]
+    assert "# TYPE metallb_layer2_requests_received counter" in lines(registry)
+    assert not [line for line in lines(registry) if "_total" in line]
+
+
+def test_process_figures_are_there_when_asked_for():
+    registry = metrics.Metrics()
+    registry.include_process()
+    (line,) = [line for line in samples(registry) if line.startswith("process_resident_memory_bytes ")]
+    assert float(line.split()[1]) > 2**20
+
+
+def test_registries_do_not_share_anything():
+    first, second = metrics.Metrics(), metrics.Metrics()
+    metrics.ClientMetrics(first).updates.add()
+    metrics.ClientMetrics(second)
+    assert "metallb_k8s_client_updates_total 0.0" in samples(second)

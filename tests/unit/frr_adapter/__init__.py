@@ -1,0 +1,1 @@
+"""Tests: frr_adapter."""

@@ -1,0 +1,1 @@
+"""Pure parts of the lab: plan, rules, slices, objects, catalog."""

@@ -1,0 +1,208 @@
+"""The announcer on in-memory links and wires: what it opens, joins, answers, announces and counts."""
+
+import asyncio
+import dataclasses
+import ipaddress
+import time
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+from frr_adapter import addresses
+from speaker import links, values
+from speaker.boundary import layer2
+from speaker.core import arp, ndp
+from speaker.core import layer2 as rules
+from tests.fakes import frames
+from tests.fakes import links as memory
+
+V4, V6 = ipaddress.IPv4Address, ipaddress.IPv6Address
+FOUR, SIX = addresses.Family.IPV4, addresses.Family.IPV6
+CLIENT = links.parse_mac("02:00:00:00:00:c1")
+ETH0 = links.Interface(2, "eth0", mac=links.parse_mac("02:00:00:00:00:01"), link_local=V6("fe80::1"))
+ETH1 = links.Interface(3, "eth1", mac=links.parse_mac("02:00:00:00:00:02"), link_local=V6("fe80::2"))
+A, B, C6 = V4("10.99.0.200"), V4("10.99.0.201"), V6("fd00:99::200")
+
+
+def plan(*entries: tuple[addresses.Address, tuple[str, ...]] | addresses.Address) -> values.L2Plan:
+    pairs = [entry if isinstance(entry, tuple) else (entry, ()) for entry in entries]
+    return values.L2Plan(tuple(values.L2Entry(address, frozenset(names)) for address, names in pairs))
+
+
+def request(target: V4) -> bytes:
+    return arp.encode(
+        arp.ArpFrame(links.BROADCAST, CLIENT, arp.Operation.REQUEST, CLIENT, V4("10.99.0.1"), links.UNSPECIFIED, target)
+    )
+
+
+def addresses_sent(wire: frames.MemoryWire) -> list[tuple[int, str]]:
+    """Interface and announced address of every frame sent since the last call."""
+    found = []
+    for index, frame in wire.take():
+        is_arp = frame[12:14] == b"\x08\x06"
+        found.append((index, str(arp.decode(frame).sender_address if is_arp else ndp.decode(frame).target)))
+    return found
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not condition():
+            await asyncio.sleep(0.001)
+
+
+@dataclasses.dataclass
+class Bench:
+    links: memory.MemoryLinks
+    wire: frames.MemoryWire
+    announcer: layer2.Layer2Announcer
+
+
+@pytest.fixture
+async def bench() -> AsyncIterator[Bench]:
+    made = Bench(memory.MemoryLinks([ETH0]), frames.MemoryWire(), None)
+    made.announcer = layer2.Layer2Announcer(made.links, made.wire, rules.Rules())
+    await made.announcer.start()
+    yield made
+    await made.announcer.stop()
+
+
+async def test_a_new_address_is_answered_and_announced_at_once(bench):
+    bench.announcer.set_plan(plan(A, C6))
+    assert addresses_sent(bench.wire) == [(2, str(A)), (2, str(A)), (2, str(C6))]
+    assert bench.wire.joined == {links.Membership(2, V6("ff02::1:ff00:200"))}
+    bench.wire.deliver(2, FOUR, request(A))
+    ((index, frame),) = bench.wire.take()
+    assert (index, arp.decode(frame).sender_mac) == (2, ETH0.mac)
+
+
+async def test_an_equal_plan_and_a_withdrawal_send_nothing(bench):
+    bench.announcer.set_plan(plan(A, B))
+    bench.wire.take()
+    bench.announcer.set_plan(plan(A, B))
+    bench.announcer.set_plan(plan(A))
+    assert bench.wire.take() == []
+    bench.wire.deliver(2, FOUR, request(B))
+    assert bench.wire.take() == []
+    assert bench.announcer.counts().refusals == ((links.Refusal.NOT_ANNOUNCED, 1),)
+
+
+async def test_only_what_is_new_is_announced(bench):
+    bench.announcer.set_plan(plan(A))
+    bench.wire.take()
+    bench.announcer.set_plan(plan(A, B))
+    assert addresses_sent(bench.wire) == [(2, str(B)), (2, str(B))]
+
+
+async def test_the_second_burst_follows_and_skips_what_was_withdrawn(bench):
+    started = time.monotonic()
+    bench.announcer.set_plan(plan(A, B))
+    bench.announcer.set_plan(plan(B))
+    bench.wire.take()
+    await until(lambda: bool(bench.wire.sent))
+    assert 0.9 < time.monotonic() - started < 3
+    assert addresses_sent(bench.wire) == [(2, str(B)), (2, str(B))]
+
+
+async def test_a_plan_set_before_start_is_announced_at_start():
+    wire = frames.MemoryWire()
+    announcer = layer2.Layer2Announcer(memory.MemoryLinks([ETH0]), wire, rules.Rules())
+    announcer.set_plan(plan(A))
+    assert wire.sent == []
+    await announcer.start()
+    assert addresses_sent(wire) == [(2, str(A)), (2, str(A))]
+    await announcer.stop()
+
+
+async def test_an_interface_that_appears_later_is_served(bench):
+    bench.announcer.set_plan(plan(A, (B, ("eth0",)), C6))
+    bench.wire.take()
+    bench.links.set(ETH0, ETH1)
+    assert sorted(addresses_sent(bench.wire)) == [(3, str(A)), (3, str(A)), (3, str(C6))]
+    assert {membership.interface for membership in bench.wire.joined} == {2, 3}
+    bench.wire.deliver(3, FOUR, request(A))
+    ((index, frame),) = bench.wire.take()
+    assert (index, arp.decode(frame).sender_mac) == (3, ETH1.mac)
+
+
+async def test_an_interface_that_goes_closes_its_taps(bench):
+    bench.announcer.set_plan(plan(A, C6))
+    assert set(bench.wire.taps) == {(2, FOUR), (2, SIX)}
+    bench.links.set()
+    assert bench.wire.taps == {}
+    assert bench.wire.joined == frozenset()
+    bench.wire.take()
+    bench.links.set(dataclasses.replace(ETH0, is_up=False))
+    assert bench.wire.taps == {}
+    assert bench.announcer.known_interfaces() == {"eth0"}
+
+
+async def test_a_new_mac_is_announced_and_answered_with(bench):
+    bench.announcer.set_plan(plan(A))
+    bench.wire.take()
+    bench.links.set(dataclasses.replace(ETH0, mac=ETH1.mac))
+    assert {arp.decode(frame).sender_mac for _, frame in bench.wire.take()} == {ETH1.mac}
+    bench.wire.deliver(2, FOUR, request(A))
+    assert arp.decode(bench.wire.take()[0][1]).sender_mac == ETH1.mac
+
+
+async def test_neighbors_that_the_kernel_knows_are_told_by_unicast(bench):
+    bench.links.know(2, links.Neighbor(V4("10.99.0.1"), CLIENT), links.Neighbor(V6("fd00:99::1"), CLIENT))
+    bench.announcer.set_plan(plan(A, C6))
+    await until(lambda: len(bench.wire.sent) == 5)
+    unicast = [frame for _, frame in bench.wire.take() if frame[:6] == CLIENT]
+    assert arp.decode(unicast[0]).sender_address == A
+    assert ndp.decode(unicast[1]).target == C6
+
+
+async def test_counts(bench):
+    bench.announcer.set_plan(plan(A, C6))
+    bench.wire.deliver(2, FOUR, request(A))
+    bench.wire.deliver(2, FOUR, request(A))
+    bench.wire.deliver(2, FOUR, request(B))
+    bench.wire.deliver(2, FOUR, request(A), is_for_us=False)
+    bench.wire.gone.add(2)
+    bench.wire.deliver(2, FOUR, request(A))
+    assert bench.announcer.counts() == links.Counts(
+        addresses=(links.AddressCounts(A, 3, 2, 2), links.AddressCounts(C6, 0, 0, 1)),
+        refusals=((links.Refusal.NOT_ANNOUNCED, 1), (links.Refusal.NOT_FOR_US, 1)),
+        send_errors=1,
+    )
+
+
+async def test_a_busy_device_delays_frames_and_loses_none(bench):
+    bench.wire.busy = 3
+    bench.announcer.set_plan(plan(A, B))
+    assert bench.wire.sent == []
+    await until(lambda: len(bench.wire.sent) == 4)
+    assert [row.gratuitous_sent for row in bench.announcer.counts().addresses] == [2, 2]
+
+
+async def test_a_mass_takeover_leaves_turns_to_the_loop(bench):
+    many = [V4(0x0A630000 + n) for n in range(1000)]
+    bench.announcer.set_plan(plan(*many))
+    first = len(bench.wire.sent)
+    assert 100 < first < 300
+    bench.wire.deliver(2, FOUR, request(many[999]))
+    assert bench.wire.sent[first][1][:6] == CLIENT
+    await until(lambda: len(bench.wire.sent) == 2001)
+
+
+async def test_a_tap_that_cannot_be_opened_is_tried_again(bench):
+    bench.announcer.set_plan(plan(A))
+    bench.wire.take()
+    bench.wire.gone.add(3)
+    bench.links.set(ETH0, ETH1)
+    assert bench.wire.taps.keys() == {(2, FOUR), (2, SIX)}
+    bench.wire.gone.clear()
+    await until(lambda: (3, FOUR) in bench.wire.taps)
+    assert (3, str(A)) in addresses_sent(bench.wire)
+
+
+async def test_stop_sends_nothing_and_closes_everything(bench):
+    bench.announcer.set_plan(plan(A, C6))
+    bench.wire.take()
+    await bench.announcer.stop()
+    bench.announcer.set_plan(plan(B))
+    assert bench.wire.sent == []
+    assert bench.wire.taps == {}
+    assert bench.wire.joined == frozenset()

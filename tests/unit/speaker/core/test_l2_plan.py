@@ -1,0 +1,479 @@
+"""Every row of the layer-2 decision tables: who announces, who keeps silent and why, and on which interfaces."""
+
+import ipaddress
+from collections.abc import Iterable, Mapping
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from frr_adapter.model import advertisement, cluster, snapshot
+from speaker import values
+from speaker.core import l2_plan
+from tests import build
+
+POOL = build.pool("pool", "10.20.30.0/24", "fd00:20::/64")
+IRIS = frozenset({"iris1", "iris2"})
+SHARED = "metallb.io/allow-shared-ip"
+OLD_SHARED = "metallb.universe.tf/allow-shared-ip"
+NOT_OWNER = "notOwner"
+NO_AD = "noMatchingAdvertisement"
+SHARED_SELECTOR = "sharedIPWithServiceSelector"
+
+
+def ad(
+    nodes: Iterable[str],
+    *,
+    app: Iterable[str] = (),
+    interfaces: Iterable[str] = (),
+    scores: Mapping[str, int] | None = None,
+    pools: Iterable[str] = ("pool",),
+) -> advertisement.L2Advertisement:
+    return advertisement.L2Advertisement(
+        name="ad",
+        pools=frozenset(pools),
+        nodes=frozenset(nodes),
+        interfaces=frozenset(interfaces),
+        service_selectors=tuple(build.selector(app=word) for word in app),
+        scores=tuple(sorted((scores or {}).items())),
+    )
+
+
+BOTH = ad(IRIS)
+
+
+def ready(*nodes: str) -> tuple[cluster.Endpoint, ...]:
+    return tuple(cluster.Endpoint(node, usable=True) for node in nodes)
+
+
+def unready(*nodes: str) -> tuple[cluster.Endpoint, ...]:
+    return tuple(cluster.Endpoint(node, usable=False) for node in nodes)
+
+
+def service(ip: str = "10.20.30.1", name: str = "web", *, local: bool = False, **fields):
+    return build.service(name, ingress=(ip,) if isinstance(ip, str) else ip, is_local=local, **fields)
+
+
+def world(services, endpoints, ads, nodes=()) -> snapshot.Snapshot:
+    if not isinstance(endpoints, dict):
+        endpoints = {item.key: endpoints for item in services}
+    return build.snapshot(
+        services,
+        configuration=build.configuration(POOL, l2_advertisements=tuple(ads)),
+        endpoints=endpoints,
+        nodes=nodes,
+    )
+
+
+def word(decision: values.Decision) -> str:
+    match decision.verdict:
+        case values.Announce():
+            return ""
+        case values.Abstain(reason):
+            return str(reason)
+
+
+def words(view, node, *, live=IRIS, ignore_exclude=False) -> list[str]:
+    _, decisions = l2_plan.plan(view, node, ignore_exclude=ignore_exclude, live=live)
+    return [word(decision) for decision in decisions]
+
+
+def both(view, **how) -> list[tuple[str, str]]:
+    return list(zip(words(view, "iris1", **how), words(view, "iris2", **how), strict=True))
+
+
+def announcers(view, live) -> list[str]:
+    return [node for node in sorted(live) if words(view, node, live=frozenset(live)) == [""]]
+
+
+def test_l1_without_liveness_every_known_node_is_a_candidate():
+    nodes = (build.node("iris1"), build.node("iris2"))
+    view = world([service(local=True)], ready("iris1", "iris1"), [BOTH], nodes)
+    assert both(view, live=None) == [("", NOT_OWNER)]
+    cluster_policy = world([service()], ready("iris1"), [BOTH], nodes)
+    assert both(cluster_policy, live=None) == [(NOT_OWNER, "")]
+
+
+USABLE = [
+    ("L2 L3 ready on each", ready("iris1", "iris2"), {"iris1", "iris2"}),
+    ("L4 two on iris1", ready("iris1", "iris1"), {"iris1"}),
+    ("L5 one of two unready", (*ready("iris1"), *unready("iris1")), {"iris1"}),
+    ("L6 L7 serving decides usable", ready("iris1", "iris2"), {"iris1", "iris2"}),
+]
+
+
+@pytest.mark.parametrize(("endpoints", "nodes"), [row[1:] for row in USABLE], ids=[row[0] for row in USABLE])
+def test_nodes_with_usable_endpoints_can_win(endpoints, nodes):
+    winners = set()
+    for last in range(1, 30):
+        view = world([service(f"10.20.30.{last}", local=True)], endpoints, [BOTH])
+        winners |= set(announcers(view, IRIS))
+    assert winners == nodes
+
+
+LOCAL = [
+    ("L10", ready("iris1", "iris1"), ("", NOT_OWNER)),
+    ("L11", unready("iris1", "iris1"), (NOT_OWNER, NOT_OWNER)),
+    ("L12", ready("iris1", "iris2"), (NOT_OWNER, "")),
+    ("L13", unready("iris1", "iris2"), (NOT_OWNER, NOT_OWNER)),
+    ("L14", (*ready("iris1"), *unready("iris2")), ("", NOT_OWNER)),
+    ("L18", ready("iris1", "iris2", "iris2"), (NOT_OWNER, "")),
+    ("L19", ready("iris1", "iris1", "iris2"), (NOT_OWNER, "")),
+    ("L20", ready("iris1", "iris2", "iris2"), (NOT_OWNER, "")),
+    ("L21", (*ready("iris1", "iris2"), *unready("iris1")), (NOT_OWNER, "")),
+    ("L22", (*ready("iris1"), *unready("iris2", "iris2")), ("", NOT_OWNER)),
+    ("no node named", ready(""), (NOT_OWNER, NOT_OWNER)),
+]
+
+
+@pytest.mark.parametrize(("endpoints", "expected"), [row[1:] for row in LOCAL], ids=[row[0] for row in LOCAL])
+def test_local_policy(endpoints, expected):
+    assert both(world([service(local=True)], endpoints, [BOTH])) == [expected]
+
+
+TWO_SERVICES = [
+    ("L15", ready("iris1", "iris2"), ready("iris1", "iris2")),
+    ("L16", ready("iris1", "iris2"), (*ready("iris1"), *unready("iris2"))),
+    ("L17", (*ready("iris2"), *unready("iris1")), (*ready("iris1"), *unready("iris2"))),
+]
+
+
+@pytest.mark.parametrize(("first", "second"), [row[1:] for row in TWO_SERVICES], ids=[r[0] for r in TWO_SERVICES])
+def test_two_local_services(first, second):
+    services = [service("10.20.30.1", "a", local=True), service("10.20.30.2", "b", local=True)]
+    view = world(services, {"default/a": first, "default/b": second}, [BOTH])
+    assert both(view) == [(NOT_OWNER, ""), ("", NOT_OWNER)]
+
+
+def excluded(*names: str) -> tuple[cluster.Node, ...]:
+    return tuple(
+        build.node(name, {cluster.EXCLUDE_LABEL: ""} if name in names else None) for name in ("iris1", "iris2")
+    )
+
+
+ONE, TWO = ad(["iris1"]), ad(["iris2"])
+RESTRICTED = [
+    ("L30", False, ready("iris1"), [ONE], (), ("", NO_AD)),
+    ("L31", True, ready("iris1"), [ONE, TWO], (), ("", NOT_OWNER)),
+    ("L32", False, ready("iris1"), [BOTH], (), (NOT_OWNER, "")),
+    ("L33", False, ready("iris1", "iris2"), [ONE], (), ("", NO_AD)),
+    ("L34", True, ready("iris1"), [TWO], (), (NO_AD, NOT_OWNER)),
+    ("L35", False, ready("iris1"), [BOTH], excluded("iris2"), ("", NOT_OWNER)),
+    ("L36", False, ready("iris1"), [BOTH], excluded("iris1"), (NOT_OWNER, "")),
+    ("L37", False, ready("iris1"), [BOTH], excluded("iris1", "iris2"), (NOT_OWNER, NOT_OWNER)),
+]
+
+
+@pytest.mark.parametrize(
+    ("local", "endpoints", "ads", "nodes", "expected"),
+    [row[1:] for row in RESTRICTED],
+    ids=[row[0] for row in RESTRICTED],
+)
+def test_node_restriction(local, endpoints, ads, nodes, expected):
+    assert both(world([service(local=local)], endpoints, ads, nodes)) == [expected]
+
+
+def test_l38_the_exclude_label_can_be_ignored():
+    view = world([service(local=True)], ready("iris1"), [BOTH], excluded("iris1", "iris2"))
+    assert both(view, ignore_exclude=True) == [("", NOT_OWNER)]
+
+
+def test_a_node_without_network_is_no_candidate():
+    nodes = (build.node("iris1"), build.node("iris2", network_unavailable=True))
+    view = world([service()], ready("iris1"), [BOTH], nodes)
+    assert both(view) == [("", NOT_OWNER)]
+    assert both(view, ignore_exclude=True) == [("", NOT_OWNER)]
+
+
+def test_a_dead_node_is_no_candidate():
+    assert words(world([service()], ready("iris1"), [BOTH]), "iris1", live=frozenset({"iris1"})) == [""]
+
+
+def test_l40_exactly_one_announces_every_address_and_services_agree():
+    winners = set()
+    for last in range(1, 256):
+        services = [service(f"10.20.30.{last}", "a"), service(f"10.20.30.{last}", "b")]
+        view = world(services, {"default/a": ready("iris1"), "default/b": ready("iris2")}, [BOTH])
+        (first, second) = both(view)
+        assert sorted(first) == ["", NOT_OWNER]
+        assert first == second
+        winners.add(first)
+    assert len(winners) == 2
+
+
+WEB = {"app": "web"}
+SELECTORS = [
+    ("L50", [ad(IRIS)], None, ""),
+    ("L51", [ad(IRIS, app=["web"])], None, ""),
+    ("L52", [ad(IRIS, app=["other"])], None, NO_AD),
+    ("L53", [ad(IRIS, app=["other", "web"])], None, ""),
+    ("L54", [ad(IRIS, app=["web"])], {SHARED: "key"}, SHARED_SELECTOR),
+    ("L55", [ad(IRIS)], {SHARED: "key"}, ""),
+    ("L56", [ad(IRIS, app=["web"])], {}, ""),
+    ("L57", [ad(IRIS, app=["web"])], {OLD_SHARED: "key"}, SHARED_SELECTOR),
+    ("L58", [ad(IRIS), ad(IRIS, app=["web"])], {SHARED: "key"}, SHARED_SELECTOR),
+    ("T53 empty value", [ad(IRIS, app=["web"])], {SHARED: ""}, SHARED_SELECTOR),
+    ("other selector", [ad(IRIS), ad(IRIS, app=["other"])], {SHARED: "key"}, ""),
+]
+
+
+@pytest.mark.parametrize(("ads", "annotations", "expected"), [r[1:] for r in SELECTORS], ids=[r[0] for r in SELECTORS])
+def test_service_selectors(ads, annotations, expected):
+    view = world([service(service_labels=WEB, annotations=annotations)], ready("iris1"), ads)
+    assert words(view, "iris2") == [expected]
+
+
+def test_l60_to_l64_the_selection_ignores_nodes():
+    one_node = ad(["iris1"], app=["web"])
+    other_node = ad(["iris2"])
+    view = world([service(service_labels=WEB)], ready("iris1"), [one_node, other_node])
+    assert both(view) == [(NOT_OWNER, "")]
+    apache, nginx, none = ad(["iris1"], app=["apache"]), ad(["iris2"], app=["nginx"]), ad(["iris1"])
+    kept = world([service(service_labels={"app": "nginx"})], ready("iris1"), [apache, nginx, none])
+    assert both(kept) == [(NOT_OWNER, "")]
+    assert l2_plan.candidates_of([nginx, none], IRIS) == IRIS
+
+
+def test_l65_interfaces_come_from_the_own_advertisements_only():
+    ads = [ad(["iris1"], app=["web"], interfaces=["eth0"]), ad(["iris2"], app=["web"], interfaces=["eth1"])]
+    found = {}
+    for last in range(1, 10):
+        view = world([service(f"10.20.30.{last}", service_labels=WEB)], ready("iris1"), ads)
+        (winner,) = announcers(view, IRIS)
+        wanted, _ = l2_plan.plan(view, winner, ignore_exclude=False, live=IRIS)
+        found[winner] = {entry.interfaces for entry in wanted.entries}
+    assert found == {"iris1": {frozenset({"eth0"})}, "iris2": {frozenset({"eth1"})}}
+
+
+def test_l66_only_matching_advertisements_give_candidates():
+    view = world(
+        [service(service_labels=WEB)], ready("iris1"), [ad(IRIS, app=["other"]), ad(["stranger"], app=["web"])]
+    )
+    assert both(view) == [(NO_AD, NO_AD)]
+
+
+def test_l67_candidates_of_one_service_are_not_those_of_another():
+    ads = [ad(["iris1"], app=["foo"]), ad(["iris2"], app=["bar"])]
+    foo = service("10.20.30.1", "foo", service_labels={"app": "foo"})
+    bar = service("10.20.30.2", "bar", service_labels={"app": "bar"})
+    assert both(world([foo], ready("iris1"), ads)) == [("", NO_AD)]
+    assert both(world([bar], ready("iris1"), ads)) == [(NO_AD, "")]
+
+
+INTERFACES = [
+    ("L70", [[]], set()),
+    ("L71", [["eth1", "eth2"]], {"eth1", "eth2"}),
+    ("L72", [["eth0", "eth1"], ["eth0", "eth2"]], {"eth0", "eth1", "eth2"}),
+    ("L73", [["eth0", "eth1"], []], set()),
+]
+
+
+@pytest.mark.parametrize(("lists", "expected"), [row[1:] for row in INTERFACES], ids=[row[0] for row in INTERFACES])
+def test_interfaces_of_an_address(lists, expected):
+    view = world([service()], ready("iris1"), [ad(["iris1"], interfaces=names) for names in lists])
+    wanted, _ = l2_plan.plan(view, "iris1", ignore_exclude=False, live=IRIS)
+    assert wanted.entries == (values.L2Entry(ipaddress.ip_address("10.20.30.1"), frozenset(expected)),)
+
+
+def test_services_that_share_an_address_unite_their_interfaces():
+    ads = [ad(["iris1"], app=["a"], interfaces=["eth0"]), ad(["iris1"], app=["b"], interfaces=["eth1"])]
+    services = [service(name="a", service_labels={"app": "a"}), service(name="b", service_labels={"app": "b"})]
+    wanted, _ = l2_plan.plan(world(services, ready("iris1"), ads), "iris1", ignore_exclude=False, live=IRIS)
+    assert [set(entry.interfaces) for entry in wanted.entries] == [{"eth0", "eth1"}]
+    everywhere, _ = l2_plan.plan(
+        world(services, ready("iris1"), [*ads, ad(["iris1"], app=["b"])]), "iris1", ignore_exclude=False, live=IRIS
+    )
+    assert [set(entry.interfaces) for entry in everywhere.entries] == [set()]
+
+
+SCORES = [
+    ("L90 none", [], {}),
+    ("L90 without", [ad(IRIS), ad(IRIS)], {}),
+    ("L90 sum", [ad(IRIS, scores={"a": 70}), ad(IRIS, scores={"a": 30, "b": 50})], {"a": 100, "b": 50}),
+]
+
+
+@pytest.mark.parametrize(("ads", "expected"), [row[1:] for row in SCORES], ids=[row[0] for row in SCORES])
+def test_scores_sum_over_advertisements(ads, expected):
+    assert l2_plan.scores_of(ads) == expected
+
+
+def test_l91_preference_beats_the_hash():
+    live = {"edge-a", "edge-b", "worker-a", "worker-b"}
+    view = world([service()], ready("worker-a"), [ad(live, scores={"edge-a": 100})])
+    assert announcers(view, live) == ["edge-a"]
+
+
+def test_l92_preference_never_beats_local_endpoints():
+    live = {"preferred-a", "worker-a"}
+    view = world([service(local=True)], ready("worker-a"), [ad(live, scores={"preferred-a": 100})])
+    assert announcers(view, live) == ["worker-a"]
+
+
+def test_l93_scores_of_advertisements_that_do_not_match_count_for_nobody():
+    live = {"edge-a", "worker-a"}
+    ads = [
+        ad(["edge-a"], scores={"edge-a": 100}),
+        ad(live),
+        ad(live, app=["other"], scores={"worker-a": 1000}),
+    ]
+    assert announcers(world([service(service_labels=WEB)], ready("worker-a"), ads), live) == ["edge-a"]
+
+
+@pytest.mark.parametrize(
+    ("live", "winner"),
+    [
+        ({"edge-b", "worker-a"}, "edge-b"),
+        ({"edge-a", "edge-b", "worker-a"}, "edge-b"),
+        ({"worker-a", "worker-b"}, "worker-a"),
+    ],
+)
+def test_l94_the_next_preferred_takes_over(live, winner):
+    every = {"edge-a", "edge-b", "worker-a", "worker-b"}
+    view = world([service()], ready("worker-a"), [ad(every, scores={"edge-a": 100, "edge-b": 100})])
+    assert announcers(view, live) == [winner]
+
+
+EARLY = [
+    ("not a load balancer", {"type": "ClusterIP"}, "notLoadBalancer"),
+    ("no address", {"ip": ()}, "noIPAllocated"),
+    ("host name", {"ip": ("",)}, "invalidIP"),
+    ("foreign address", {"ip": ("10.9.9.9",)}, "ipNotAllowed"),
+    ("one of two foreign", {"ip": ("10.20.30.1", "fd00:9::1")}, "ipNotAllowed"),
+]
+
+
+@pytest.mark.parametrize(("fields", "expected"), [row[1:] for row in EARLY], ids=[row[0] for row in EARLY])
+def test_the_common_steps_come_first(fields, expected):
+    view = world([service(**fields)], (), [])
+    assert both(view) == [(expected, expected)]
+
+
+def test_no_usable_endpoint_anywhere_comes_before_advertisements():
+    assert both(world([service()], unready("iris1"), [])) == [(NOT_OWNER, NOT_OWNER)]
+
+
+def test_advertisements_of_other_pools_do_not_count():
+    assert words(world([service()], ready("iris1"), [ad(IRIS, pools=["elsewhere"])]), "iris2") == [NO_AD]
+
+
+def test_one_owner_serves_both_families_of_a_service():
+    view = world([service(("10.20.30.1", "fd00:20::1"))], ready("iris1"), [BOTH])
+    wanted, decisions = l2_plan.plan(view, "iris2", ignore_exclude=False, live=IRIS)
+    assert [str(entry.address) for entry in wanted.entries] == ["10.20.30.1", "fd00:20::1"]
+    assert decisions[0].protocol is values.Protocol.LAYER2
+    assert l2_plan.plan(view, "iris1", ignore_exclude=False, live=IRIS)[0] == values.L2Plan()
+
+
+def test_entries_are_sorted_by_family_and_value():
+    ips = ["10.20.30.10", "10.20.30.9", "fd00:20::2", "10.20.30.2"]
+    view = world([service(ip, f"s{n}") for n, ip in enumerate(ips)], ready("iris1"), [ad(["iris1"])])
+    wanted, _ = l2_plan.plan(view, "iris1", ignore_exclude=False, live=IRIS)
+    assert [str(entry.address) for entry in wanted.entries] == ["10.20.30.2", "10.20.30.9", "10.20.30.10", "fd00:20::2"]
+
+
+def test_an_entry_without_any_known_interface_is_unreachable():
+    a, b = ipaddress.ip_address("10.20.30.1"), ipaddress.ip_address("10.20.30.2")
+    wanted = values.L2Plan((values.L2Entry(a), values.L2Entry(b, frozenset({"eth7"}))))
+    assert l2_plan.unreachable(wanted, frozenset({"eth0"})) == (wanted.entries[1],)
+    assert l2_plan.unreachable(wanted, frozenset({"eth0", "eth7"})) == ()
+
+
+NODES = ("n1", "n2", "n3", "n4")
+node_sets = st.sets(st.sampled_from(NODES), min_size=0)
+ads_strategy = st.lists(
+    st.builds(
+        lambda nodes, app, interfaces, weight: ad(
+            nodes, app=app, interfaces=interfaces, scores={n: weight for n in sorted(nodes)[:1] if weight}
+        ),
+        node_sets,
+        st.sampled_from([(), ("a",), ("a", "b")]),
+        st.sampled_from([(), ("eth0",), ("eth0", "eth1")]),
+        st.sampled_from([0, 0, 50]),
+    ),
+    max_size=3,
+)
+services_strategy = st.lists(
+    st.tuples(
+        st.integers(1, 4),
+        st.booleans(),
+        st.sampled_from(["a", "b", "c"]),
+        st.sampled_from([None, {SHARED: "k"}]),
+        st.lists(st.tuples(st.sampled_from((*NODES, "")), st.booleans()), max_size=3),
+    ),
+    max_size=4,
+)
+
+
+def build_world(rows, ads, nodes=()):
+    services = [
+        service(f"10.20.30.{last}", f"s{n}", local=local, service_labels={"app": app}, annotations=annotations)
+        for n, (last, local, app, annotations, _) in enumerate(rows)
+    ]
+    endpoints = {
+        f"default/s{n}": tuple(cluster.Endpoint(node, usable=usable) for node, usable in row[4])
+        for n, row in enumerate(rows)
+    }
+    return world(services, endpoints, ads, nodes)
+
+
+@settings(max_examples=150, deadline=None)
+@given(services_strategy, ads_strategy, node_sets, st.randoms())
+def test_at_most_one_owner_and_the_order_of_input_never_matters(rows, ads, live, random):
+    view = build_world(rows, ads)
+    random.shuffle(shuffled := list(ads))
+    other = build_world([(*row[:4], row[4][::-1]) for row in rows], shuffled)
+    owners: dict[str, list[str]] = {}
+    for node in NODES:
+        found = l2_plan.plan(view, node, ignore_exclude=False, live=frozenset(live))
+        assert l2_plan.plan(other, node, ignore_exclude=False, live=frozenset(live)) == found
+        for decision in found[1]:
+            if decision.verdict == values.Announce():
+                owners.setdefault(decision.service, []).append(node)
+    assert all(len(nodes) == 1 and nodes[0] in live for nodes in owners.values())
+
+
+@settings(max_examples=100, deadline=None)
+@given(services_strategy, services_strategy, ads_strategy, ads_strategy, node_sets, st.booleans())
+def test_the_planner_equals_the_plan_from_scratch(rows, later, ads, other_ads, live, ignore):
+    labelled = (build.node("n1", {cluster.EXCLUDE_LABEL: ""}), build.node("n2"), build.node("n3"))
+    planner = l2_plan.Planner("n1", ignore_exclude=ignore)
+    first = build_world(rows, ads, labelled)
+    mixed = snapshot.Snapshot(
+        first.configuration,
+        tuple({item.key: item for item in (*first.services, *build_world(later, ads).services)}.values()),
+        {**build_world(later, ads).endpoints, **first.endpoints},
+        labelled,
+    )
+    for view, alive in (
+        (first, None),
+        (first, None),
+        (mixed, None),
+        (build_world(later, other_ads, labelled[:1]), None),
+        (mixed, frozenset(live)),
+        (first, frozenset(live) | {"n1"}),
+    ):
+        assert planner.plan(view, live=alive) == l2_plan.plan(view, "n1", ignore_exclude=ignore, live=alive)
+
+
+def test_the_planner_decides_only_what_changed(monkeypatch):
+    decided = []
+    real = l2_plan.share_of
+
+    def counting(item, *rest):
+        decided.append(item.key)
+        return real(item, *rest)
+
+    monkeypatch.setattr(l2_plan, "share_of", counting)
+    services = [service(f"10.20.30.{n}", f"s{n}") for n in range(1, 50)]
+    endpoints = {item.key: ready("iris1") for item in services}
+    planner = l2_plan.Planner("iris1", ignore_exclude=False)
+    view = world(services, endpoints, [BOTH])
+    planner.plan(view, live=IRIS)
+    assert len(decided) == 49
+    decided.clear()
+    planner.plan(view, live=IRIS)
+    assert decided == []
+    changed = world([*services[1:], service("10.20.30.1", "s1", local=True)], endpoints, [BOTH])
+    planner.plan(changed, live=IRIS)
+    assert decided == ["default/s1"]
