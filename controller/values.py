@@ -17,7 +17,6 @@ class WhyNot(enum.StrEnum):
     SELECTOR = "no service selector matches"
     FAMILY = "no addresses of the family"
     FULL = "full"
-    ADDRESS_OUTSIDE = "does not hold the address"
     PORT_IN_USE = "port in use"
     SHARING_KEY = "address in use"
 

@@ -192,7 +192,7 @@ def _decide(
     turn.keep(tasks)
     turn.retry(waiters)
     turn.serve()
-    outcomes |= turn.finish((), {})
+    outcomes |= turn.finish(waiters, {})
     fresh = _entries(outcomes, known, previous.entries, turn)
     told = {key: _events(entry, previous.entries.get(key)) for key, entry in fresh.items()}
     unwritten = {key: entry.write for key, entry in fresh.items() if entry.write is not None}

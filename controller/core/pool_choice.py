@@ -12,6 +12,9 @@ from controller import values
 from frr_adapter import addresses, selectors
 from frr_adapter.model import pool as pools
 
+_MOST_CHOICES = 50_000
+"""Labels of services come and go; what is remembered about them must not grow for ever."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Choice:
@@ -91,6 +94,8 @@ class Catalog:
         key = (namespace, labels if self._reads_labels else selectors.NO_LABELS)
         found = self._choices.get(key)
         if found is None:
+            if len(self._choices) >= _MOST_CHOICES:
+                self._choices.clear()
             found = self._choices[key] = self._choose(namespace, labels)
         return found
 

@@ -1,7 +1,7 @@
 """One round of decisions over a ledger: first everybody keeps what they hold, then the waiting are served, oldest first.
 
 Used by `allocator`, both for the whole world and for the few services that changed; that both give the same answer is a
-property the tests check. A round ends with `finish`; afterwards nothing in the ledger may change under its outcomes.
+property the tests check. A round ends with `finish`; until the next one, nothing in the ledger may change under its outcomes.
 """
 
 import dataclasses
@@ -85,7 +85,20 @@ class Round:
         """Serves everybody who waits, oldest first."""
         dead_ends: set[allocate.Signature] = set()
         for waiter in sorted(self._waiters, key=lambda one: one.age):
-            self.outcomes[waiter.service.key] = self._serve(waiter, dead_ends)
+            if not (dead_ends and self._is_in_vain(waiter, dead_ends)):
+                self.outcomes[waiter.service.key] = self._serve(waiter, dead_ends)
+
+    def _is_in_vain(self, waiter: Waiter, dead_ends: set[allocate.Signature]) -> bool:
+        """Whether the waiter was refused for want of addresses before and an older one with the same wishes is again."""
+        match waiter.outcome:
+            case values.Refused(why=values.Refusal.NO_AVAILABLE_IPS) if not waiter.request.sharing:
+                choice = allocate.choice_of(waiter.request, self.ledger.catalog)
+                return (
+                    not isinstance(choice, values.Refused)
+                    and allocate.signature_of(waiter.request, choice) in dead_ends
+                )
+            case _:
+                return False
 
     def _serve(self, waiter: Waiter, dead_ends: set[allocate.Signature]) -> values.Outcome:
         match waiter.outcome:
@@ -108,7 +121,7 @@ class Round:
         match outcome:
             case values.Refused(why=values.Refusal.NO_AVAILABLE_IPS):
                 verdicts = explain.verdicts(request, self.ledger, cache)
-                return dataclasses.replace(outcome, verdicts=verdicts)
+                return outcome if verdicts == outcome.verdicts else dataclasses.replace(outcome, verdicts=verdicts)
             case values.Refused(why=values.Refusal.ADDRESS_IN_USE) if isinstance(request.ips, tuple):
                 again = allocate.stake(request, request.ips, self.ledger)
                 # the words name the holders, who may have changed after this one was refused

@@ -1,19 +1,11 @@
-"""What we rely on in a Kubernetes API, asked of the in-memory twin, of the twin over HTTP, and of real API servers.
-
-The lab's API is always asked; a real kube-apiserver too when FRR_ADAPTER_TEST_KUBECONFIG names a kubeconfig for it (it must
-have our CRDs and a namespace metallb-system).
-"""
+"""What we rely on in a Kubernetes API, asked of the in-memory twin, of the twin over HTTP, and of the API server there is."""
 
 import asyncio
 import json
-import os
-import signal
-import sys
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import aclosing, suppress
 from pathlib import Path
-from subprocess import PIPE, Popen
 
 import pytest
 import yaml
@@ -27,23 +19,9 @@ from tests.fakes import kube as fake_kube
 
 pytestmark = pytest.mark.contract
 
-REAL = "FRR_ADAPTER_TEST_KUBECONFIG"
 NAMESPACE = "metallb-system"
 MAPS = paths.KINDS["ConfigMap"].collection(NAMESPACE)
 POOLS = paths.KINDS["IPAddressPool"].collection(NAMESPACE)
-
-
-@pytest.fixture(scope="module")
-def lab_kubeconfig(tmp_path_factory) -> Iterator[Path]:
-    """The lab's API as a process of its own."""
-    config = tmp_path_factory.mktemp("api") / "kubeconfig"
-    command = [sys.executable, "-m", "lab.apiserver", "--port", "0", "--kubeconfig", str(config)]
-    with Popen(command, stdout=PIPE, text=True) as process:
-        try:
-            assert process.stdout.readline().startswith("http"), "the lab's API did not start"
-            yield config
-        finally:
-            process.send_signal(signal.SIGTERM)
 
 
 def _plain(folder: Path, url: str) -> Path:
@@ -59,24 +37,26 @@ def _plain(folder: Path, url: str) -> Path:
     return path
 
 
-@pytest.fixture(params=["twin", "twin over HTTP", "lab", *(["real"] if os.environ.get(REAL) else [])])
-async def api(request, tmp_path, monkeypatch) -> AsyncIterator[ports.KubePort]:
-    # Reading all authorities of the system for every connection pool takes a tenth of a second, and nobody here has one.
-    monkeypatch.setenv("SSL_CERT_FILE", "/dev/null")
-    monkeypatch.setenv("SSL_CERT_DIR", "/dev/null")
-    if request.param == "twin":
+@pytest.fixture(params=["twin", "twin over HTTP", "API server"])
+def kubeconfig(request) -> Path | None:
+    """Of a real API server; a fixture of its own because `kube_api` is not for a running event loop."""
+    return request.getfixturevalue("kube_api").kubeconfig if request.param == "API server" else None
+
+
+@pytest.fixture
+async def port(request, kubeconfig, tmp_path) -> AsyncIterator[ports.KubePort]:
+    if kubeconfig is not None:
+        async with await kube.Kube.connect(kubeconfig) as connected:
+            await _prepare(connected)
+            yield connected
+    elif request.node.callspec.params["kubeconfig"] == "twin":
         yield cluster.Cluster()
-    elif request.param == "twin over HTTP":
+    else:
         async with (
             fake_kube.KubeServer(cluster.Cluster()) as server,
-            await kube.Kube.connect(_plain(tmp_path, server.url)) as port,
+            await kube.Kube.connect(_plain(tmp_path, server.url)) as connected,
         ):
-            yield port
-    else:
-        config = Path(os.environ[REAL]) if request.param == "real" else request.getfixturevalue("lab_kubeconfig")
-        async with await kube.Kube.connect(config) as port:
-            await _prepare(port)
-            yield port
+            yield connected
 
 
 async def _prepare(port: ports.KubePort) -> None:
@@ -118,34 +98,34 @@ def service(name: str) -> dict:
     return {"apiVersion": "v1", "kind": "Service", "metadata": meta, "spec": spec}
 
 
-async def read(api: ports.KubePort, ref: refs.ObjectRef) -> dict:
-    return json.loads(await api.get(paths.path_of(ref)))
+async def read(port: ports.KubePort, ref: refs.ObjectRef) -> dict:
+    return json.loads(await port.get(paths.path_of(ref)))
 
 
-async def test_an_object_lives_through_create_get_update_and_delete(api, name):
+async def test_an_object_lives_through_create_get_update_and_delete(port, name):
     ref = refs.ObjectRef("ConfigMap", NAMESPACE, name)
-    created = json.loads(await api.create(MAPS, config_map(name, "1")))
+    created = json.loads(await port.create(MAPS, config_map(name, "1")))
     assert created["metadata"]["uid"]
-    updated = json.loads(await api.update(paths.path_of(ref), {**created, "data": {"text": "2"}}))
+    updated = json.loads(await port.update(paths.path_of(ref), {**created, "data": {"text": "2"}}))
     assert updated["metadata"]["resourceVersion"] != created["metadata"]["resourceVersion"]
-    assert (await read(api, ref))["data"] == {"text": "2"}
-    await api.delete(paths.path_of(ref))
+    assert (await read(port, ref))["data"] == {"text": "2"}
+    await port.delete(paths.path_of(ref))
     with pytest.raises(errors.KubernetesError) as raised:
-        await api.get(paths.path_of(ref))
+        await port.get(paths.path_of(ref))
     assert (raised.value.status, raised.value.reason) == (404, "NotFound")
 
 
-async def test_conflicts_have_their_reasons(api, name):
-    created = json.loads(await api.create(MAPS, config_map(name, "1")))
+async def test_conflicts_have_their_reasons(port, name):
+    created = json.loads(await port.create(MAPS, config_map(name, "1")))
     path = paths.path_of(refs.ObjectRef("ConfigMap", NAMESPACE, name))
     with pytest.raises(errors.KubernetesError) as twice:
-        await api.create(MAPS, config_map(name))
-    await api.patch(path, {"data": {"text": "2"}}, ports.Patch.MERGE)
+        await port.create(MAPS, config_map(name))
+    await port.patch(path, {"data": {"text": "2"}}, ports.Patch.MERGE)
     with pytest.raises(errors.KubernetesError) as stale:
-        await api.update(path, {**created, "data": {"text": "3"}})
+        await port.update(path, {**created, "data": {"text": "3"}})
     body = {"metadata": {"resourceVersion": created["metadata"]["resourceVersion"]}, "data": {"text": "3"}}
     with pytest.raises(errors.KubernetesError) as stale_patch:
-        await api.patch(path, body, ports.Patch.MERGE)
+        await port.patch(path, body, ports.Patch.MERGE)
     assert [(each.value.status, each.value.reason) for each in (twice, stale, stale_patch)] == [
         (409, "AlreadyExists"),
         (409, "Conflict"),
@@ -153,20 +133,20 @@ async def test_conflicts_have_their_reasons(api, name):
     ]
 
 
-async def test_a_patch_that_changes_nothing_makes_no_new_version(api, name):
-    created = json.loads(await api.create(MAPS, config_map(name, "1")))
+async def test_a_patch_that_changes_nothing_makes_no_new_version(port, name):
+    created = json.loads(await port.create(MAPS, config_map(name, "1")))
     path = paths.path_of(refs.ObjectRef("ConfigMap", NAMESPACE, name))
-    patched = json.loads(await api.patch(path, {"data": {"text": "1"}}, ports.Patch.MERGE))
+    patched = json.loads(await port.patch(path, {"data": {"text": "1"}}, ports.Patch.MERGE))
     assert patched["metadata"]["resourceVersion"] == created["metadata"]["resourceVersion"]
 
 
-async def test_lists_come_in_pages_of_one_version(api, name):
+async def test_lists_come_in_pages_of_one_version(port, name):
     for number in range(5):
-        await api.create(MAPS, config_map(f"{name}-{number}", label=name))
+        await port.create(MAPS, config_map(f"{name}-{number}", label=name))
     query = {"labelSelector": f"test={name}", "limit": "2"}
     names, versions = [], set()
     while True:
-        page = json.loads(await api.get(MAPS, query))
+        page = json.loads(await port.get(MAPS, query))
         names += [item["metadata"]["name"] for item in page["items"]]
         versions.add(page["metadata"]["resourceVersion"])
         token = page["metadata"].get("continue")
@@ -178,15 +158,15 @@ async def test_lists_come_in_pages_of_one_version(api, name):
     assert len(versions) == 1
 
 
-async def test_a_watch_tells_what_happened_after_a_version(api, name):
+async def test_a_watch_tells_what_happened_after_a_version(port, name):
     ref = refs.ObjectRef("ConfigMap", NAMESPACE, name)
-    version = json.loads(await api.get(MAPS))["metadata"]["resourceVersion"]
-    await api.create(MAPS, config_map(name, "1", label=name))
-    await api.patch(paths.path_of(ref), {"data": {"text": "2"}}, ports.Patch.MERGE)
-    await api.delete(paths.path_of(ref))
+    version = json.loads(await port.get(MAPS))["metadata"]["resourceVersion"]
+    await port.create(MAPS, config_map(name, "1", label=name))
+    await port.patch(paths.path_of(ref), {"data": {"text": "2"}}, ports.Patch.MERGE)
+    await port.delete(paths.path_of(ref))
     query = {"watch": "true", "resourceVersion": version, "labelSelector": f"test={name}", "timeoutSeconds": "5"}
     seen = []
-    async with asyncio.timeout(10), aclosing(api.stream(MAPS, query)) as lines:
+    async with asyncio.timeout(10), aclosing(port.stream(MAPS, query)) as lines:
         async for line in lines:
             event = json.loads(line)
             seen.append((event["type"], event["object"]["data"]["text"]))
@@ -195,28 +175,28 @@ async def test_a_watch_tells_what_happened_after_a_version(api, name):
     assert seen == [("ADDED", "1"), ("MODIFIED", "2"), ("DELETED", "2")]
 
 
-async def test_a_watch_ends_when_its_time_is_over(api):
-    version = json.loads(await api.get(MAPS))["metadata"]["resourceVersion"]
+async def test_a_watch_ends_when_its_time_is_over(port):
+    version = json.loads(await port.get(MAPS))["metadata"]["resourceVersion"]
     query = {"watch": "true", "resourceVersion": version, "timeoutSeconds": "1", "labelSelector": "test=nobody"}
     async with asyncio.timeout(10):
-        lines = [json.loads(line) async for line in api.stream(MAPS, query)]
+        lines = [json.loads(line) async for line in port.stream(MAPS, query)]
     assert [line["type"] for line in lines if line["type"] != "BOOKMARK"] == []
 
 
-async def test_following_tells_the_present_and_the_future(api, name):
+async def test_following_tells_the_present_and_the_future(port, name):
     ref = refs.ObjectRef("ConfigMap", NAMESPACE, name)
-    await api.create(MAPS, config_map(name, "x" * 2**19, label=name))
+    await port.create(MAPS, config_map(name, "x" * 2**19, label=name))
     events: asyncio.Queue[watch.WatchEvent] = asyncio.Queue()
     resource = watch.Resource("ConfigMap", NAMESPACE, label_selector=f"test={name}")
-    task = asyncio.create_task(watch.follow(api, resource, core.decode_config_map, events.put_nowait))
+    task = asyncio.create_task(watch.follow(port, resource, core.decode_config_map, events.put_nowait))
     try:
         async with asyncio.timeout(10):
             first = await events.get()
             assert first.decoded.value.data == (("text", "x" * 2**19),)
             assert await events.get() == watch.Listed("ConfigMap")
-            await api.patch(paths.path_of(ref), {"data": {"text": "2"}}, ports.Patch.MERGE)
+            await port.patch(paths.path_of(ref), {"data": {"text": "2"}}, ports.Patch.MERGE)
             assert (await events.get()).decoded.value.data == (("text", "2"),)
-            await api.delete(paths.path_of(ref))
+            await port.delete(paths.path_of(ref))
             assert await events.get() == watch.Deleted("ConfigMap", ref)
     finally:
         task.cancel()
@@ -225,17 +205,17 @@ async def test_following_tells_the_present_and_the_future(api, name):
 
 
 @pytest.fixture
-def performer(api) -> perform.Performer:
-    return perform.Performer(api, clock.SystemClock(), perform.Author("metallb-controller", "controller-0"))
+def performer(port) -> perform.Performer:
+    return perform.Performer(port, clock.SystemClock(), perform.Author("metallb-controller", "controller-0"))
 
 
-async def test_a_service_gets_and_loses_its_address_in_one_write_each(api, performer, name):
+async def test_a_service_gets_and_loses_its_address_in_one_write_each(port, performer, name):
     ref = refs.ObjectRef("Service", NAMESPACE, name)
-    created = json.loads(await api.create(paths.KINDS["Service"].collection(NAMESPACE), service(name)))
+    created = json.loads(await port.create(paths.KINDS["Service"].collection(NAMESPACE), service(name)))
     uid, version = created["metadata"]["uid"], created["metadata"]["resourceVersion"]
     given = effects.WriteServiceStatus(ref, uid, version, ("198.51.100.1", "2001:db8:100::1"), "p")
     assert await performer.perform([given]) == ()
-    after = await read(api, ref)
+    after = await read(port, ref)
     assert [entry["ip"] for entry in after["status"]["loadBalancer"]["ingress"]] == ["198.51.100.1", "2001:db8:100::1"]
     assert after["metadata"]["annotations"] == {"mine": "kept", "metallb.io/ip-allocated-from-pool": "p"}
     assert after["spec"] == (created["spec"])
@@ -244,13 +224,13 @@ async def test_a_service_gets_and_loses_its_address_in_one_write_each(api, perfo
     assert failure.is_ordinary
     taken = effects.WriteServiceStatus(ref, uid, after["metadata"]["resourceVersion"], (), None)
     assert await performer.perform([taken]) == ()
-    after = await read(api, ref)
+    after = await read(port, ref)
     assert not after["status"]["loadBalancer"].get("ingress")
     assert after["metadata"]["annotations"] == {"mine": "kept"}
 
 
-async def test_another_uid_is_another_service(api, performer, name):
-    created = json.loads(await api.create(paths.KINDS["Service"].collection(NAMESPACE), service(name)))
+async def test_another_uid_is_another_service(port, performer, name):
+    created = json.loads(await port.create(paths.KINDS["Service"].collection(NAMESPACE), service(name)))
     ref = refs.ObjectRef("Service", NAMESPACE, name)
     version = created["metadata"]["resourceVersion"]
     stranger = effects.WriteServiceStatus(ref, str(uuid.uuid4()), version, ("198.51.100.1",), "p")
@@ -258,13 +238,13 @@ async def test_another_uid_is_another_service(api, performer, name):
     assert (failure.error.status, failure.is_ordinary) == (409, True)
 
 
-async def test_pool_counters(api, performer, name):
+async def test_pool_counters(port, performer, name):
     ref = refs.ObjectRef("IPAddressPool", NAMESPACE, name)
     spec = {"addresses": ["198.51.100.0/24", "2001:db8:100::/64"]}
     meta = {"name": name, "namespace": NAMESPACE}
-    await api.create(POOLS, {"apiVersion": paths.METALLB, "kind": "IPAddressPool", "metadata": meta, "spec": spec})
+    await port.create(POOLS, {"apiVersion": paths.METALLB, "kind": "IPAddressPool", "metadata": meta, "spec": spec})
     assert await performer.perform([effects.WritePoolStatus(ref, 1, 2, 255, 2**63 - 1)]) == ()
-    after = await read(api, ref)
+    after = await read(port, ref)
     assert after["status"] == {
         "assignedIPv4": 1,
         "assignedIPv6": 2,
@@ -274,16 +254,16 @@ async def test_pool_counters(api, performer, name):
     assert after["spec"]["addresses"] == spec["addresses"]
 
 
-async def test_events_are_written_and_counted(api, performer, name):
+async def test_events_are_written_and_counted(port, performer, name):
     ref = refs.ObjectRef("Service", NAMESPACE, name)
     event = effects.EmitEvent(ref, str(uuid.uuid4()), effects.EventType.WARNING, "AllocationFailed", "no addresses")
     assert await performer.perform([event, event, event]) == ()
-    found = json.loads(await api.get(paths.KINDS["Event"].collection(NAMESPACE)))["items"]
+    found = json.loads(await port.get(paths.KINDS["Event"].collection(NAMESPACE)))["items"]
     mine = [each for each in found if each["involvedObject"]["name"] == name]
     assert [(each["count"], each["reason"], each["type"]) for each in mine] == [(3, "AllocationFailed", "Warning")]
 
 
-async def test_a_configuration_state_is_created_applied_and_left_alone(api, performer, name):
+async def test_a_configuration_state_is_created_applied_and_left_alone(port, performer, name):
     ref = refs.ObjectRef("ConfigurationState", NAMESPACE, name)
     labels = (("metallb.io/component-type", "speaker"), ("metallb.io/node-name", "n1"))
 
@@ -291,13 +271,13 @@ async def test_a_configuration_state_is_created_applied_and_left_alone(api, perf
         return effects.WriteConfigurationState(ref, "configReconcilerValid", labels, messages)
 
     assert await performer.perform([state("one", "two")]) == ()
-    first = await read(api, ref)
+    first = await read(port, ref)
     assert (first["status"]["result"], first["status"]["errorSummary"]) == ("Invalid", "configuration error: one\ntwo")
     assert first["metadata"]["labels"] == dict(labels)
     assert await performer.perform([state("one", "two")]) == ()
-    assert (await read(api, ref))["metadata"]["resourceVersion"] == first["metadata"]["resourceVersion"]
+    assert (await read(port, ref))["metadata"]["resourceVersion"] == first["metadata"]["resourceVersion"]
     assert await performer.perform([state()]) == ()
-    last = await read(api, ref)
+    last = await read(port, ref)
     (condition,) = last["status"]["conditions"]
     assert (condition["type"], condition["status"], condition["reason"]) == (
         "configReconcilerValid",

@@ -100,7 +100,10 @@ async def test_deleted_namespace_refuses_new_content_and_goes(api, kube_api):
 
 
 async def test_table_of_services(api):
-    body = {"metadata": {"name": "s"}, "spec": {"type": "LoadBalancer", "ports": [{"port": 80}], "selector": {"a": "b"}}}
+    body = {
+        "metadata": {"name": "s"},
+        "spec": {"type": "LoadBalancer", "ports": [{"port": 80}], "selector": {"a": "b"}},
+    }
     made = (await api.post(api.path("services"), body)).ok(201)
     found = (await api.get(api.path("services"), accept=TABLE)).ok(200)
     names = [column["name"] for column in found["columnDefinitions"]]
@@ -161,7 +164,8 @@ async def test_kubectl_applies_and_shows(api, kubectl):
     assert (code, out.splitlines()[0]) == (0, 'service "web" deleted'), err
 
 
-async def test_kubectl_apply_server_side(api, kubectl):
+async def test_kubectl_apply_server_side(api, kubectl, kube_api):
+    kube_api.require(21, "the default of a port's protocol in apply")
     code, out, err = await kubectl("apply", "--server-side", "-f", "-", stdin=SERVICE)
     assert (code, out) == (0, "service/web serverside-applied\n"), err
 

@@ -79,7 +79,8 @@ async def test_schema_refusals(api, pools, spec, field, reason, message):
     answer = await api.post(api.path(pools, group=GROUP), pool(pools, spec=spec))
     status = answer.refused(422, "Invalid")
     found = causes(status)
-    assert any(field == at and reason in {None, why} for at, why in found), status
+    # Servers before 1.21 leave the index out of the path of a missing field.
+    assert any(at in {field, field.replace("[0]", "")} and reason in {None, why} for at, why in found), status
     assert message in status["message"]
     assert status["message"].startswith(f'{pools.capitalize()}.{GROUP} "a" is invalid: ')
     assert status["details"]["group"] == GROUP
@@ -256,7 +257,7 @@ async def test_apply_creates_and_changes(api, pools):
     again = (await api.apply(path, pool(pools, spec={"size": 1, "ports": [{"name": "x"}]}))).ok(200)
     assert again["metadata"]["resourceVersion"] == made["metadata"]["resourceVersion"]
     other = (await api.apply(path, pool(pools, spec={"size": 1, "ports": [{"name": "y"}]}), "other")).ok(200)
-    assert [port["name"] for port in other["spec"]["ports"]] == ["x", "y"]
+    assert sorted(port["name"] for port in other["spec"]["ports"]) == ["x", "y"]
     less = (await api.apply(path, pool(pools, spec={"size": 1}))).ok(200)
     assert [port["name"] for port in less["spec"]["ports"]] == ["y"]
 
@@ -294,7 +295,8 @@ async def test_apply_of_status(api, pools):
     assert (entry["operation"], entry["subresource"]) == ("Apply", "status")
 
 
-async def test_apply_of_a_core_kind(api):
+async def test_apply_of_a_core_kind(api, kube_api):
+    kube_api.require(21, "the default of a port's protocol in apply")
     path = api.path("services", "s")
     body = {
         "apiVersion": "v1",

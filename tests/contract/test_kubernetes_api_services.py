@@ -117,7 +117,9 @@ async def test_put_without_allocated_fields_keeps_them(api, kube_api):
 
 async def test_cluster_ip_cannot_change(api):
     await make(api)
-    status = (await api.patch(api.path("services", "s"), {"spec": {"clusterIP": "10.96.77.77"}})).refused(422, "Invalid")
+    status = (await api.patch(api.path("services", "s"), {"spec": {"clusterIP": "10.96.77.77"}})).refused(
+        422, "Invalid"
+    )
     assert "may not change once set" in status["message"] or "field is immutable" in status["message"]
 
 
@@ -315,7 +317,12 @@ async def test_running_pod_is_deleted_gracefully(api):
 async def test_endpoint_slices(api, kube_api):
     kube_api.require(21, "discovery.k8s.io/v1")
     path = api.path("endpointslices", group="discovery.k8s.io")
-    body = {"metadata": {"name": "e"}, "addressType": "IPv4", "endpoints": [{"addresses": ["10.0.0.1"]}], "ports": [{"port": 80}]}
+    body = {
+        "metadata": {"name": "e"},
+        "addressType": "IPv4",
+        "endpoints": [{"addresses": ["10.0.0.1"]}],
+        "ports": [{"port": 80}],
+    }
     made = (await api.post(path, body)).ok(201)
     assert made["ports"] == [{"name": "", "port": 80, "protocol": "TCP"}]
     assert made["metadata"]["generation"] == 1

@@ -1,7 +1,8 @@
 """Two machines made of network namespaces, each with its own FRR: the node under test `n1` and the router `up`.
 
 Two links: `eth0` with addresses (10.99.0.11 and 10.99.0.1, fd00:99::11 and fd00:99::1), `eth1` without, for unnumbered sessions.
-Used by live tests only. Everything it starts it ends, by its own process ids.
+FRR is this machine's, or the one whose root file system FRR_ROOT names. Used by live tests only. Everything it starts it ends, by
+its own process ids.
 """
 
 import json
@@ -13,18 +14,31 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-DAEMON_DIRECTORY = Path("/usr/lib/frr")
-DAEMONS = ("zebra", "bgpd", "bfdd")
+from lab import frr_install
+from lab.errors import LabError
+
+INSIDE = """\
+hostname {name}
+if [ {root} != / ]; then
+  mkdir -p {root}{directory} {root}/run/frr
+  mount --bind {directory} {root}{directory}
+  mount --bind {directory} {root}/run/frr
+fi
+exec "$@"
+"""
 
 
 def missing() -> str:
     """Why these tests cannot run here; empty when they can."""
     if os.geteuid() != 0:
         return "needs root"
-    absent = [name for name in (*DAEMONS, "frr-reload.py") if not (DAEMON_DIRECTORY / name).exists()]
-    return f"FRR is not installed: no {', '.join(absent)}" if absent else ""
+    try:
+        frr_install.find()
+    except LabError as problem:
+        return str(problem)
+    return ""
 
 
 def run(*command: Any) -> str:
@@ -47,8 +61,9 @@ def poll(probe: Callable[[], Any], wanted: Callable[[Any], bool], limit: float =
 class Machine:
     """One namespace with FRR in it. `directory` holds its files, sockets and the two wrapper programs."""
 
-    def __init__(self, name: str, directory: Path) -> None:
+    def __init__(self, name: str, directory: Path, frr: frr_install.FrrInstall) -> None:
         self.name = name
+        self.frr = frr
         self.namespace = f"fa{os.getpid()}-{name}"
         self.directory = directory
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
@@ -63,47 +78,37 @@ class Machine:
 
     def make(self) -> None:
         self.directory.mkdir()
-        shutil.chown(self.directory, "frr", "frr")
-        for name in ("none.conf", "vtysh.conf"):
-            (self.directory / name).touch()
+        os.chown(self.directory, *self.frr.user)
+        (self.directory / "none.conf").touch()
+        (self.directory / "vtysh.conf").write_text("service integrated-vtysh-config\n")
         run("ip", "netns", "add", self.namespace)
         self.ip("link", "set", "lo", "up")
-        inside = f"exec {shlex.join(self._inside())}"
         where = f"--vty_socket {self.directory}"
-        self._script("vtysh", f'{inside} vtysh {where} --config_dir {self.directory} "$@"')
-        self._script(
-            "frr-reload",
-            f"{inside} {DAEMON_DIRECTORY}/frr-reload.py {where} --confdir {self.directory} --rundir {self.directory} "
-            '"$@"',
-        )
+        self._script("vtysh", f"/usr/bin/vtysh {where} --config_dir {self.directory}")
+        reload = f"/usr/lib/frr/frr-reload.py {where} --confdir {self.directory} --rundir {self.directory}"
+        self._script("frr-reload", reload)
 
     def _inside(self) -> tuple[str, ...]:
         """How to start something on this machine. FRR prints the host name of the machine it runs on, so each has its own."""
-        rename = f'hostname {self.name} && exec "$@"'
-        return ("ip", "netns", "exec", self.namespace, "unshare", "--uts", "sh", "-c", rename, "-")
+        prepare = INSIDE.format(name=self.name, root=self.frr.root, directory=self.directory)
+        return ("ip", "netns", "exec", self.namespace, "unshare", "--uts", "--mount", "sh", "-ec", prepare, "-")
 
     def _script(self, name: str, body: str) -> None:
         path = self.directory / name
-        path.write_text(f"#!/bin/sh\n{body}\n")
+        enter = shlex.join((*self._inside(), "chroot", str(self.frr.root)))
+        path.write_text(f'#!/bin/sh\nexec {enter} {body} "$@"\n')
         path.chmod(0o755)
 
     def ip(self, *words: Any) -> str:
         return run("ip", "-n", self.namespace, *words)
 
     def start(self, daemon: str) -> None:
-        options = ["--bfdctl", self.directory / "bfdd.sock"] if daemon == "bfdd" else []
-        command = [
-            *(*self._inside(), DAEMON_DIRECTORY / daemon),
-            *("-f", self.directory / "none.conf", "-P", "0", "--log", f"file:{self.directory / daemon}.log"),
-            *("--vty_socket", self.directory, "-i", f"{self.directory / daemon}.pid"),
-            *("-z", self.directory / "zserv.api"),
-            *options,
-        ]
+        command = (*self._inside(), *self.frr.daemon_argv(daemon, self.directory, root=True))
         self.processes[daemon] = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        poll(lambda: (self.directory / f"{daemon}.vty").exists(), bool)
+        poll((self.directory / f"{daemon}.vty").exists, bool)
 
     def start_all(self) -> None:
-        for daemon in DAEMONS:
+        for daemon in self.frr.daemons:
             self.start(daemon)
 
     def kill(self, daemon: str) -> None:
@@ -143,10 +148,10 @@ class Pair:
         # Not pytest's directory: the daemons run as user frr, who may not enter it.
         self.root = Path(tempfile.mkdtemp(prefix="frr-pair-"))
         self.root.chmod(0o755)
-        self.n1 = Machine("n1", self.root / "n1")
-        self.up = Machine("up", self.root / "up")
+        self.frr = frr_install.find()
+        self.n1, self.up = (Machine(name, self.root / name, self.frr) for name in ("n1", "up"))
 
-    def __enter__(self) -> "Pair":
+    def __enter__(self) -> Self:
         try:
             for machine in (self.n1, self.up):
                 machine.make()
@@ -170,3 +175,5 @@ class Pair:
         for machine in (self.n1, self.up):
             machine.remove()
         shutil.rmtree(self.root, ignore_errors=True)
+        if self.frr.root != Path("/"):
+            shutil.rmtree(f"{self.frr.root}{self.root}", ignore_errors=True)

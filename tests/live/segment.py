@@ -145,6 +145,10 @@ class Node(Station):
     def plan(self, *rows: str | tuple[str, list[str]]) -> dict[str, Any]:
         return self._ask({"plan": [(row, []) if isinstance(row, str) else row for row in rows]})
 
+    def deafen(self, events: int) -> None:
+        """The announcer misses netlink events."""
+        self._ask({"deaf": events})
+
     def report(self) -> dict[str, Any]:
         return self._ask({"report": True})
 

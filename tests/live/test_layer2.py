@@ -394,6 +394,18 @@ def test_slaves_and_excluded_interfaces_are_not_served(segment):
     segments.until("all are gone", lambda: not {"eth1", "trunk"} & one.report()["interfaces"].keys())
 
 
+def test_lost_netlink_events_are_made_up_for(segment, vip):
+    one = segment.one
+    one.plan((vip, ["eth1"]))
+    one.deafen(30)
+    segments.until("the announcer lists anew", lambda: one.report()["restarts"] == 1)
+    segment.plug(one, "eth1", "02:00:00:00:00:51")
+    segments.until("eth1 is served", lambda: (interface(one, "eth1") or {}).get("arp"))
+    resolve(segment, vip, "02:00:00:00:00:51")
+    remove_link(one, "eth1")
+    segments.until("eth1 is gone", lambda: interface(one, "eth1") is None)
+
+
 def test_stop_sends_nothing(segment, ear, vip, vip6):
     short_lived = segments.Node(segment.two.namespace, segment.two.mac, segment.two.number)
     short_lived.start()

@@ -1,12 +1,16 @@
 """The real announcer under remote control: one JSON command per line on stdin, one JSON answer per line on stdout.
 
-`{"plan": [["10.99.0.200", ["eth0"]], ...]}` sets the plan, `{"report": true}` changes nothing; both answer with the counts and
-the interfaces. End of input stops. Started by live tests inside a network namespace.
+`{"plan": [["10.99.0.200", ["eth0"]], ...]}` sets the plan, `{"deaf": 100}` lets the kernel drop netlink events by making so
+many of them unheard, `{"report": true}` changes nothing; all answer with the counts and the interfaces. End of input stops. Started by live tests inside a network namespace.
 """
 
 import asyncio
 import json
+import socket
+import subprocess
 import sys
+
+import structlog
 
 from frr_adapter import addresses
 from speaker import exclusion, links, values
@@ -23,6 +27,7 @@ def report(announcer: layer2.Layer2Announcer, followed: netlink.KernelLinks) -> 
         },
         "refusals": {str(reason): number for reason, number in counts.refusals},
         "errors": counts.send_errors,
+        "restarts": counts.netlink_restarts,
         "interfaces": {
             interface.name: {
                 "mac": links.format_mac(interface.mac) if interface.mac else None,
@@ -39,7 +44,15 @@ def plan(rows: list[tuple[str, list[str]]]) -> values.L2Plan:
     return values.L2Plan(tuple(sorted(entries, key=lambda entry: (entry.address.version, int(entry.address)))))
 
 
+def deafen(followed: netlink.KernelLinks, events: int) -> None:
+    """Blocks the event loop meanwhile, as a machine under load would."""
+    followed._events.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    for number in range(events):
+        subprocess.run(["ip", "link", "set", "lo", "mtu", str(60000 + number)], check=True)
+
+
 async def main() -> None:
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # stdout carries the answers
     followed = netlink.KernelLinks(exclusion.DEFAULT)
     announcer = layer2.Layer2Announcer(followed, sockets.RawWire(), rules.Rules())
     await announcer.start()
@@ -50,6 +63,8 @@ async def main() -> None:
         command = json.loads(line)
         if "plan" in command:
             announcer.set_plan(plan(command["plan"]))
+        if "deaf" in command:
+            deafen(followed, command["deaf"])
         print(json.dumps(report(announcer, followed)), flush=True)
     await announcer.stop()
 

@@ -15,6 +15,8 @@ from frr_adapter.model import service as services
 from tests import build
 from tests.unit.controller import world
 
+# a busy machine is no failure
+PATIENT = hypothesis.settings(deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 V4, V6 = "10.96.0.1", "fd00:10:96::1"
 TEAM = build.selector(team="blue")
 POOL_SETS = (
@@ -124,7 +126,7 @@ def assert_legal(here: world.World, decision: memories.Decision) -> None:
         assert counted.assigned == len(used)
 
 
-@hypothesis.settings(max_examples=40, deadline=None)
+@hypothesis.settings(PATIENT, max_examples=40)
 @hypothesis.given(histories, st.integers(0, 9))
 def test_every_history(history, seed):
     """`World.decide` also asserts that the remembering allocator and the one from scratch agree."""
@@ -149,7 +151,7 @@ def test_every_history(history, seed):
     }
 
 
-@hypothesis.settings(max_examples=30, deadline=None)
+@hypothesis.settings(PATIENT, max_examples=30)
 @hypothesis.given(st.lists(some_services, max_size=8), st.sampled_from(POOL_SETS), st.randoms(use_true_random=False))
 def test_order_of_input_does_not_matter(found, some_pools, chance):
     unique = {service.key: service for service in found}
@@ -164,7 +166,7 @@ def test_order_of_input_does_not_matter(found, some_pools, chance):
     assert second.effects == first.effects
 
 
-@hypothesis.settings(max_examples=30, deadline=None)
+@hypothesis.settings(PATIENT, max_examples=30)
 @hypothesis.given(st.lists(some_services, max_size=8), some_services, st.sampled_from(POOL_SETS[:-1]))
 def test_nothing_moves_because_of_a_newcomer(found, newcomer, some_pools):
     here = world.World(*some_pools)
@@ -175,7 +177,7 @@ def test_nothing_moves_because_of_a_newcomer(found, newcomer, some_pools):
     assert {key: after[key] for key in before if before[key]} == {key: ips for key, ips in before.items() if ips}
 
 
-@hypothesis.settings(max_examples=30, deadline=None)
+@hypothesis.settings(PATIENT, max_examples=30)
 @hypothesis.given(st.lists(some_services, max_size=8), st.sampled_from(POOL_SETS))
 def test_restart_changes_no_address(found, some_pools):
     here = world.World(*some_pools)

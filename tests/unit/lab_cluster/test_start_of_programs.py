@@ -41,7 +41,7 @@ def test_in_a_user_namespace_frr_runs_as_its_only_user():
 def test_a_foreign_root_is_entered_by_chroot():
     foreign = frr_install.FrrInstall(root=Path("/srv/frr10"), version="10.3", mgmtd=True)
     argv = foreign.daemon_argv("zebra", PLACES.node("n1"), root=True)
-    assert ("chroot", "/srv/frr10", "/usr/lib/frr/zebra") == argv[6:9]
+    assert argv[6:9] == ("chroot", "/srv/frr10", "/usr/lib/frr/zebra")
     assert "exec chroot /srv/frr10 /usr/bin/vtysh" in foreign.wrapper("vtysh", PLACES.node("n1"), PLACES.netns("n1"), 7)
 
 

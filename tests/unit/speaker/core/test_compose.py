@@ -85,7 +85,9 @@ def test_extended_nexthop_only_where_ipv4_needs_it_and_frr_does_not_know(fields,
     assert _neighbor(**fields).extended_nexthop is expected
 
 
-@pytest.mark.parametrize(("text", "expected"), [("s3cret", "s3cret"), ("s3cret\r\n", "s3cret"), ("", None), ("\n", None)])
+@pytest.mark.parametrize(
+    ("text", "expected"), [("s3cret", "s3cret"), ("s3cret\r\n", "s3cret"), ("", None), ("\n", None)]
+)
 def test_passwords_lose_the_line_break_of_the_file_they_came_from(text, expected):
     password = _neighbor(password=text).password
     assert (password and password.reveal()) == expected
@@ -167,7 +169,9 @@ def test_two_peers_with_one_neighbor_share_the_session():
 
 
 def test_well_known_communities_get_the_names_that_frr_prints():
-    ads = [w.make_ad(communities=["65535:65281", "65535:666", "64600:1", "65535:65283", "large:64600:1:2", "large:5:0:0"])]
+    ads = [
+        w.make_ad(communities=["65535:65281", "65535:666", "64600:1", "65535:65283", "large:64600:1:2", "large:5:0:0"])
+    ]
     (entry,) = _composed([w.make_peer()], ads, [w.make_service("default/web", "192.0.2.1")]).policies[0].entries
     assert entry.communities == ("64600:1", "blackhole", "no-export", "local-AS")
     assert entry.large_communities == ("5:0:0", "64600:1:2")

@@ -417,7 +417,7 @@ def build_world(rows, ads, nodes=()):
     return world(services, endpoints, ads, nodes)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(services_strategy, ads_strategy, node_sets, st.randoms())
 def test_at_most_one_owner_and_the_order_of_input_never_matters(rows, ads, live, random):
     view = build_world(rows, ads)
@@ -433,7 +433,7 @@ def test_at_most_one_owner_and_the_order_of_input_never_matters(rows, ads, live,
     assert all(len(nodes) == 1 and nodes[0] in live for nodes in owners.values())
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(services_strategy, services_strategy, ads_strategy, ads_strategy, node_sets, st.booleans())
 def test_the_planner_equals_the_plan_from_scratch(rows, later, ads, other_ads, live, ignore):
     labelled = (build.node("n1", {cluster.EXCLUDE_LABEL: ""}), build.node("n2"), build.node("n3"))

@@ -1,0 +1,142 @@
+"""What frr-reload.py says, as values. The texts are the program's own, from FRR 8.4.4."""
+
+import pytest
+
+from frr_adapter import secret
+from frr_adapter.frr import reloading
+
+TEST_OUTPUT = """
+Lines To Delete
+===============
+no hostname vm
+no route-map class-1 permit 10
+router bgp 64600
+ no neighbor 10.99.0.1 timers 10 30
+bfd
+ profile fast
+  no detect-multiplier 5
+
+Lines To Add
+============
+hostname n1
+router bgp 64600
+router bgp 64600
+ no bgp ebgp-requires-policy
+router bgp 64600
+ address-family ipv4 unicast
+router bgp 64600
+ address-family ipv4 unicast
+  network 192.0.2.1/32  route-map class-12
+"""
+
+
+def test_a_difference_names_each_statement_with_its_blocks():
+    assert reloading.parse_difference(TEST_OUTPUT) == reloading.Difference(
+        removed=(
+            "no route-map class-1 permit 10",
+            "router bgp 64600 / no neighbor 10.99.0.1 timers 10 30",
+            "bfd / profile fast / no detect-multiplier 5",
+        ),
+        added=(
+            "router bgp 64600 / no bgp ebgp-requires-policy",
+            "router bgp 64600 / address-family ipv4 unicast / network 192.0.2.1/32  route-map class-12",
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        "",
+        "2026-01-01 10:00:00,000  INFO: Loading Config object from vtysh show running\n",
+        "\nLines To Delete\n===============\nno hostname vm\n\nLines To Add\n============\nhostname n1\n",
+        "\nLines To Delete\n===============\nno bfd\n",
+    ],
+)
+def test_what_means_nothing_is_no_difference(output):
+    assert not reloading.parse_difference(output)
+
+
+def test_timers_of_a_bfd_profile_go_back_by_naming_the_default():
+    difference = reloading.Difference(
+        removed=(
+            "bfd / profile fast / no detect-multiplier 5",
+            "bfd / profile fast / no echo receive-interval 70",
+            "bfd / profile fast / no passive-mode",
+            "bfd / no profile other",
+            "no route-map class-1 permit 10",
+        )
+    )
+    assert reloading.lines_back_to_default(difference) == (
+        *("bfd", " profile fast", "  detect-multiplier 3", " exit", "exit"),
+        *("bfd", " profile fast", "  echo receive-interval 50", " exit", "exit"),
+    )
+
+
+SYNTAX = (
+    "2026-01-01 10:00:00,000  INFO: Loading Config object from file x\n"
+    "2026-01-01 10:00:00,100 \x1b[91m  ERROR\x1b[0m: vtysh failed to process new configuration: "
+    "vtysh (mark file) exited with status 2:\n"
+    "b'line 117: % Unknown command: bogus line here\\n\\n'\n"
+)
+MEANING = (
+    "BGP is already running; AS is 64600\n"
+    "line 3: Failure to communicate[13] to bgpd, line: router bgp 65001\n\n"
+    "BGP is already running; AS is 64600\n"
+    "line 5: Failure to communicate[13] to bgpd, line: router bgp 65001\n\n"
+    "line 6: % Unknown command[4]:  neighbor 1.1.1.1 remote-as 3\n"
+    "2026-01-01 10:00:00,100 \x1b[91mWARNING\x1b[0m: frr-reload.py failed due to\n"
+    "vtysh (exec file) exited with status 2\n"
+)
+GRACEFUL = (
+    "Graceful restart configuration changed, reset this peer to take effect\n"
+    "% The Graceful Restart command used is not valid at this moment.\n"
+    "line 191: Failure to communicate[13] to bgpd, line:  neighbor 10.99.0.1 graceful-restart\n"
+)
+
+
+def test_refusals():
+    assert [str(item) for item in reloading.parse_refusals(SYNTAX)] == ["unknown command: bogus line here"]
+    assert [str(item) for item in reloading.parse_refusals(MEANING)] == [
+        "BGP is already running; AS is 64600: router bgp 65001",
+        "unknown command: neighbor 1.1.1.1 remote-as 3",
+    ]
+    assert reloading.parse_refusals("2026-01-01 10:00:00,000  INFO: all well\n") == ()
+
+
+@pytest.mark.parametrize(
+    ("output", "expected"),
+    [
+        (SYNTAX, "unknown command: bogus line here"),
+        (MEANING, "BGP is already running; AS is 64600: router bgp 65001"),
+        ("2026-01-01 10:00:00,000  ERROR: Filename x is an empty file\nbye\n", "Filename x is an empty file"),
+        ("Traceback\nVtyshException: no daemon\n", "VtyshException: no daemon"),
+        ("", "no output"),
+    ],
+)
+def test_one_line_for_people(output, expected):
+    assert reloading.reason(output) == expected
+
+
+def test_what_is_lost():
+    remaining = reloading.Difference(
+        added=(
+            "router bgp 64600 / neighbor 10.99.0.1  passive",
+            "router bgp 65001",
+            "ip prefix-list x seq 5 permit any",
+            "router bgp 64600 / neighbor 10.99.0.9 remote-as 5",
+        )
+    )
+    extras = ("router bgp 65001", " neighbor 10.99.0.1 passive", "ip prefix-list x seq 5 permit any")
+    refusals = reloading.parse_refusals(MEANING)
+    ours = "router bgp 64600 / neighbor 10.99.0.9 remote-as 5"
+    assert reloading.lost(remaining, refusals, extras) == ("router bgp 65001", ours)
+    assert reloading.lost(remaining, (), extras) == (ours,)
+    assert reloading.lost(reloading.Difference(), reloading.parse_refusals(GRACEFUL), ()) == ()
+    assert reloading.lost(reloading.Difference(removed=("no bfd",)), (), ()) == ()
+
+
+def test_passwords_are_hidden_wherever_they_stand():
+    text = "neighbor 10.0.0.1 password hunter2\nneighbor x password 8 abc\nthey said hunter2 and a.*b"
+    hidden = reloading.redact(text, [secret.Secret("hunter2"), secret.Secret("a.*b"), secret.Secret("")])
+    assert hidden == "neighbor 10.0.0.1 password ***\nneighbor x password 8 ***\nthey said *** and ***"
