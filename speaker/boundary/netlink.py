@@ -187,13 +187,12 @@ class KernelLinks:
         """Runs until cancelled. When the kernel dropped events (a full socket), everything is listed anew."""
         while True:
             try:
+                self._publish(picture, changed)
                 async for message in self._events.get():
                     picture.take(message)
-                self._publish(picture, changed)
-            except Exception:
-                _log.exception("netlink events were lost; listing all interfaces anew")
+            except Exception as error:
+                _log.warning("netlink events were lost; listing all interfaces anew", error=repr(error))
                 picture = await self._relisted()
-                self._publish(picture, changed)
 
     async def _relisted(self) -> _Picture:
         self._events.close()
@@ -201,8 +200,8 @@ class KernelLinks:
             self.restarts += 1
             try:
                 self._events, picture = await self._listed()
-            except Exception:
-                _log.exception("interfaces cannot be listed; trying again", seconds=_RETRY_SECONDS)
+            except Exception as error:
+                _log.warning("interfaces cannot be listed; trying again", seconds=_RETRY_SECONDS, error=repr(error))
                 await asyncio.sleep(_RETRY_SECONDS)
             else:
                 return picture

@@ -225,6 +225,21 @@ async def test_field_validation_of_custom_resources(api, pools, kube_api):
     assert warned.warnings == ['299 - "unknown field \\"spec.junk\\""']
 
 
+async def test_deprecated_versions_warn(api):
+    plural = f"p{secrets.token_hex(3)}s"
+    definition = pool_definition(plural)
+    older = {**definition["spec"]["versions"][0], "name": "v1beta1", "storage": False, "deprecated": True}
+    definition["spec"]["versions"].append(older)
+    await define(api, definition)
+    try:
+        path = api.path(plural, group=GROUP, version="v1beta1")
+        answer = await api.eventually(path, lambda answer: answer.status == 200)
+        assert answer.warnings == [f'299 - "{GROUP}/v1beta1 {plural.capitalize()} is deprecated"']
+        assert (await api.get(api.path(plural, group=GROUP))).warnings == []
+    finally:
+        await api.delete(f"{CRDS}/{plural}.{GROUP}")
+
+
 async def test_table_of_custom_resources(api, pools):
     await make(api, pools)
     found = (await api.get(api.path(pools, group=GROUP), accept=TABLE)).ok(200)

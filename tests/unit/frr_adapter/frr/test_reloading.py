@@ -51,6 +51,7 @@ def test_a_difference_names_each_statement_with_its_blocks():
         "2026-01-01 10:00:00,000  INFO: Loading Config object from vtysh show running\n",
         "\nLines To Delete\n===============\nno hostname vm\n\nLines To Add\n============\nhostname n1\n",
         "\nLines To Delete\n===============\nno bfd\n",
+        "\nLines To Add\n============\nip nht resolve-via-default\nipv6 nht resolve-via-default\n",
     ],
 )
 def test_what_means_nothing_is_no_difference(output):
@@ -134,6 +135,33 @@ def test_what_is_lost():
     assert reloading.lost(remaining, (), extras) == (ours,)
     assert reloading.lost(reloading.Difference(), reloading.parse_refusals(GRACEFUL), ()) == ()
     assert reloading.lost(reloading.Difference(removed=("no bfd",)), (), ()) == ()
+
+
+def test_a_refused_block_takes_its_statements_with_it():
+    remaining = reloading.Difference(added=("router bgp 65001 / neighbor 10.99.0.77 remote-as 1",))
+    extras = ("router bgp 65001", " neighbor 10.99.0.77 remote-as 1", "exit")
+    assert reloading.lost(remaining, (reloading.Refusal("router bgp 65001", "no"),), extras) == remaining.added
+    assert reloading.lost(remaining, (), extras) == ()
+
+
+TEN = """
+[9|bgpd] sending configuration
+BGP instance is already running; AS is 64600
+Waiting for children to finish applying config...
+MGMTD: No changes found to be committed!
+['ip nht resolve-via-default\\n',
+[9|zebra] done
+line 5: Failure to communicate[13] to bgpd, line: router bgp 65001
+"""
+
+
+def test_the_progress_that_frr_10_tells_is_not_a_reason():
+    assert reloading.reason(TEN) == "BGP instance is already running; AS is 64600: router bgp 65001"
+
+
+def test_frr_10_closes_blocks():
+    output = "\nLines To Add\n============\nrouter bgp 1\n neighbor x passive\nexit\nbfd\n profile a\n exit\nexit\n"
+    assert reloading.parse_difference(output).added == ("router bgp 1 / neighbor x passive", "bfd / profile a")
 
 
 def test_passwords_are_hidden_wherever_they_stand():
