@@ -11,6 +11,7 @@ from pathlib import Path
 from frr_adapter import errors
 from frr_adapter.boundary import (
     clock,
+    completing,
     decoders,
     files,
     health,
@@ -86,8 +87,11 @@ async def run(chosen: settings.Settings) -> None:
 def _applying(chosen: settings.Settings, the_loop: loop.Loop) -> applying.Applying | None:
     if not chosen.frr_vty_dir:
         return None
-    applier = reload.ReloadApplier(Path(chosen.frr_config_file), Path(chosen.frr_reload), files.read_templates())
-    return applying.Applying(applier, the_loop.applied)
+    templates = files.read_templates()
+    reloading = reload.ReloadApplier(Path(chosen.frr_config_file), Path(chosen.frr_reload), templates)
+    return applying.Applying(
+        completing.CompletingApplier(reloading, Path(chosen.frr_vty_dir), templates), the_loop.applied
+    )
 
 
 def _exclusion(path: Path) -> exclusion.Exclusion:

@@ -22,7 +22,7 @@ from pyroute2 import netns
 from frr_adapter import errors
 from speaker.core import arp, ndp
 
-PREFIX = f"hF-{os.getpid()}-"
+PREFIX = f"fra-l2-{os.getpid()}-"
 ROOT = Path(__file__).parents[2]
 Found = TypeVar("Found")
 

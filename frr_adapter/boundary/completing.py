@@ -1,0 +1,51 @@
+"""An applier around another: first gives single daemons what they lack unseen, then lets the other one apply.
+
+`frr_adapter.frr.loading` says what that is and why. It must never send a line that is already there.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+
+from frr_adapter import errors
+from frr_adapter.boundary import logs, ports, vty
+from frr_adapter.frr import config as frr_config
+from frr_adapter.frr import loading, reloading, render
+
+_log = logs.get_logger()
+
+
+class CompletingApplier:
+    """An `Applier`. `directory` holds the daemons' VTY sockets."""
+
+    def __init__(self, inner: ports.Applier, directory: Path, templates: Mapping[str, str]) -> None:
+        self._inner = inner
+        self._directory = directory
+        self._templates = templates
+
+    async def apply(self, config: frr_config.FrrConfig) -> reloading.ApplyReport:
+        """As `ports.Applier`. The user's own extra lines are left to the inner applier."""
+        text = render.render(dataclasses.replace(config, extras=()), self._templates)
+        for daemon in (self._policy_daemon(), loading.BGPD):
+            await self._complete(daemon, text, config)
+        return await self._inner.apply(config)
+
+    def _policy_daemon(self) -> str:
+        newer, older = loading.POLICY_DAEMONS
+        return newer if (self._directory / f"{newer}.vty").exists() else older
+
+    async def _complete(self, daemon: str, text: str, config: frr_config.FrrConfig) -> None:
+        connection = await vty.Vty.connect(self._directory / f"{daemon}.vty")
+        try:
+            lines = loading.missing(text, await connection.show("show running-config"), daemon)
+            if not lines:
+                return
+            for line in ("configure terminal", *lines, "end"):
+                answer = await connection.execute(line)
+                if not answer.is_success:
+                    words = " ".join(answer.text.split()) or f"status {answer.status}"
+                    told = reloading.redact(f"{daemon} refused: {line}: {words}", config.secrets)
+                    raise errors.ApplyError(told)
+            _log.info("daemon completed", daemon=daemon, lines=len(lines))
+        finally:
+            connection.close()
