@@ -21,7 +21,10 @@ def _settings() -> Settings:
     parser.add_argument("--kubeconfig", type=Path, help="file to write once the server listens")
     parser.add_argument("--history", type=int, default=defaults.history, help="changes kept per resource for watches")
     parser.add_argument(
-        "--bookmark-seconds", type=float, default=defaults.bookmark_seconds, help="time between two bookmarks of a watch"
+        "--bookmark-seconds",
+        type=float,
+        default=defaults.bookmark_seconds,
+        help="time between two bookmarks of a watch",
     )
     return Settings(**vars(parser.parse_args()))
 

@@ -274,5 +274,3 @@ def _without_times(document: Json) -> Json:
     found = document["metadata"]
     tracked = [{k: v for k, v in item.items() if k != "time"} for item in found.get("managedFields") or ()]
     return {**document, "metadata": {**found, "managedFields": tracked, "resourceVersion": ""}}
-
-

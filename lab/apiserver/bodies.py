@@ -50,7 +50,7 @@ def parse(data: bytes, content_type: str, repeated: list[str] | None = None) -> 
         except protobuf.ProtobufError as error:
             raise refusal.bad_request(f"error decoding: {error}") from error
     if media not in _JSON and media not in _YAML and media != "application/apply-patch+yaml":
-        raise refusal.unsupported_media(media, READABLE)
+        raise refusal.unsupported_media(READABLE)
     try:
         if media in _JSON:
             return _parse_json(data, [] if repeated is None else repeated)
@@ -59,16 +59,27 @@ def parse(data: bytes, content_type: str, repeated: list[str] | None = None) -> 
         raise refusal.bad_request(f"error decoding: {error}") from error
 
 
-def _parse_json(data: bytes, repeated: list[str]) -> Any:
-    def pairs(items: list[tuple[str, Any]]) -> Json:
-        found: Json = {}
-        for key, value in items:
-            if key in found:
-                repeated.append(key)
-            found[key] = value
-        return found
+class _Pairs(list[tuple[str, Any]]):
+    """A JSON object with its fields as they were written, repeated ones too."""
 
-    return json.loads(data, object_pairs_hook=pairs)
+
+def _parse_json(data: bytes, repeated: list[str]) -> Any:
+    found = json.loads(data, object_pairs_hook=_Pairs)
+    return _from_pairs(found, "", repeated)
+
+
+def _from_pairs(value: Any, path: str, repeated: list[str]) -> Any:
+    if isinstance(value, _Pairs):
+        document: Json = {}
+        for key, item in value:
+            here = f"{path}.{key}" if path else key
+            if key in document:
+                repeated.append(here)
+            document[key] = _from_pairs(item, here, repeated)
+        return document
+    if isinstance(value, list):
+        return [_from_pairs(item, f"{path}[{index}]", repeated) for index, item in enumerate(value)]
+    return value
 
 
 def _plain(value: Any) -> Any:
@@ -118,7 +129,9 @@ def decode(document: Json, kind: Kind, check: FieldCheck) -> None:
             found = document.get("metadata")
             unknown = []
             if found is not None:
-                unknown = [f"metadata.{path}" for path in builtin_schema.decode(found, _METADATA, "ObjectMeta.metadata")]
+                unknown = [
+                    f"metadata.{path}" for path in builtin_schema.decode(found, _METADATA, "ObjectMeta.metadata")
+                ]
             unknown += schema.prune(document, kind.schema)
         else:
             unknown = builtin_schema.decode(document, kind.schema, kind.kind)

@@ -5,6 +5,7 @@ of a real cluster do. Must never answer requests.
 """
 
 import asyncio
+import traceback
 
 from lab.apiserver import crds, objects
 from lab.apiserver.backend import Backend, DeleteOptions, WriteOptions
@@ -82,7 +83,11 @@ class Caretaker:
             self._awake.clear()
             # One step later than the write, so that its answer shows the object before the controllers touched it.
             await asyncio.sleep(0)
-            self.step()
+            try:
+                self.step()
+            except Exception:
+                # The wall: the other controllers must go on, and the next change tries again.
+                traceback.print_exc()
 
     def step(self) -> None:
         """Does what the noted changes ask for."""

@@ -7,6 +7,7 @@ from lab.apiserver import objects, schema
 from lab.apiserver.fielderrors import FieldError, invalid, not_supported, required
 from lab.apiserver.kinds import Column, CustomPart, Kind
 from lab.apiserver.objects import Json, meta
+from lab.apiserver.registry import version_rank
 from lab.apiserver.strategies import Strategy
 
 CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
@@ -16,6 +17,7 @@ class CrdStrategy(Strategy):
     """apiextensions.k8s.io/v1 CustomResourceDefinition."""
 
     def defaults(self, document: Json) -> None:
+        """Fills what depends on the object alone."""
         spec = document.setdefault("spec", {})
         names = spec.setdefault("names", {})
         if not names.get("singular"):
@@ -25,6 +27,7 @@ class CrdStrategy(Strategy):
         spec.setdefault("conversion", {"strategy": "None"})
 
     def on_create(self, document: Json, kind: Kind) -> list[FieldError]:
+        """Prepares a new object."""
         super().on_create(document, kind)
         stored = [version["name"] for version in document["spec"].get("versions") or () if version.get("storage")]
         document["status"] = {
@@ -35,6 +38,7 @@ class CrdStrategy(Strategy):
         return []
 
     def check(self, document: Json, old: Json | None) -> list[FieldError]:
+        """What is invalid."""
         spec = document["spec"]
         names = spec["names"]
         errors: list[FieldError] = []
@@ -67,15 +71,18 @@ class CustomStrategy(Strategy):
         self._kind = kind
 
     def defaults(self, document: Json) -> None:
+        """Fills what depends on the object alone."""
         schema.default(document, self._kind.schema)
 
     def on_create(self, document: Json, kind: Kind) -> list[FieldError]:
+        """Prepares a new object."""
         if kind.has_status:
             document.pop("status", None)
         meta(document)["generation"] = 1
         return []
 
     def on_update(self, document: Json, old: Json, kind: Kind, subresource: str) -> list[FieldError]:
+        """Prepares a changed object."""
         untouched = {"metadata", "apiVersion", "kind"}
         if kind.has_status:
             untouched.add("status")
@@ -97,6 +104,7 @@ class CustomStrategy(Strategy):
         return []
 
     def check(self, document: Json, old: Json | None) -> list[FieldError]:
+        """What is invalid."""
         return list(schema.validate(document, self._kind.schema, old))
 
 
@@ -128,10 +136,27 @@ def kinds_of(crd: Json) -> tuple[Kind, ...]:
                 columns=tuple(_column(item) for item in version.get("additionalPrinterColumns") or ()),
                 storage_api_version=f"{spec['group']}/{storage_version}",
             ),
+            warning=_deprecation(spec, version),
         )
         for version in spec["versions"]
         if version.get("served")
     )
+
+
+def _deprecation(spec: Json, version: Json) -> str:
+    """What clients of a deprecated version are told: the author's words, or which version is better."""
+    if not version.get("deprecated"):
+        return ""
+    group, name, kind = spec["group"], version["name"], spec["names"]["kind"]
+    usual = f"{group}/{name} {kind} is deprecated"
+    better = [
+        other["name"]
+        for other in spec["versions"]
+        if other.get("served") and not other.get("deprecated") and version_rank(other["name"]) < version_rank(name)
+    ]
+    if better:
+        usual += f"; use {group}/{min(better, key=version_rank)} {kind}"
+    return version.get("deprecationWarning") or usual
 
 
 def _column(item: Json) -> Column:

@@ -61,6 +61,7 @@ class Kind:
     returns_deleted: bool = False
     field_labels: Mapping[str, str] = field(default_factory=dict)
     custom: CustomPart | None = None
+    warning: str = ""  # sent with every answer about a deprecated version
 
     @property
     def api_version(self) -> str:
@@ -100,6 +101,7 @@ def _kind(
     create_on_update: bool = False,
     returns_deleted: bool = False,
     labels: Mapping[str, str] | None = None,
+    warning: str = "",
 ) -> Kind:
     return Kind(
         group=group,
@@ -119,6 +121,7 @@ def _kind(
         create_on_update=create_on_update,
         returns_deleted=returns_deleted,
         field_labels=labels or {},
+        warning=warning,
     )
 
 
@@ -158,7 +161,15 @@ _REVIEW = ("create",)
 
 BUILT_IN: tuple[Kind, ...] = (
     _kind("", "ConfigMap", "configmaps", "V1ConfigMap", short=("cm",)),
-    _kind("", "Endpoints", "endpoints", "V1Endpoints", short=("ep",), create_on_update=True),
+    _kind(
+        "",
+        "Endpoints",
+        "endpoints",
+        "V1Endpoints",
+        short=("ep",),
+        create_on_update=True,
+        warning="v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
+    ),
     _kind("", "Event", "events", "CoreV1Event", short=("ev",), create_on_update=True, labels=_EVENT_LABELS),
     _kind(
         "",
@@ -223,9 +234,7 @@ BUILT_IN: tuple[Kind, ...] = (
         create_on_update=True,
         labels=_NEW_EVENT_LABELS,
     ),
-    _kind(
-        "coordination.k8s.io", "Lease", "leases", "V1Lease", blind_update=False, create_on_update=True
-    ),
+    _kind("coordination.k8s.io", "Lease", "leases", "V1Lease", blind_update=False, create_on_update=True),
     _kind(
         "apps",
         "DaemonSet",
@@ -274,7 +283,5 @@ BUILT_IN: tuple[Kind, ...] = (
         namespaced=False,
         verbs=_REVIEW,
     ),
-    _kind(
-        "authentication.k8s.io", "TokenReview", "tokenreviews", "V1TokenReview", namespaced=False, verbs=_REVIEW
-    ),
+    _kind("authentication.k8s.io", "TokenReview", "tokenreviews", "V1TokenReview", namespaced=False, verbs=_REVIEW),
 )

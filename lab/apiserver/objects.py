@@ -85,7 +85,7 @@ def new_uid() -> str:
 
 
 def generated_name(base: str) -> str:
-    """generateName's base, cut where too long, with five random characters."""
+    """GenerateName's base, cut where too long, with five random characters."""
     return base[:_NAME_BASE_LIMIT] + "".join(random.choices(_SUFFIX_ALPHABET, k=_SUFFIX_LENGTH))
 
 

@@ -47,7 +47,9 @@ def document(registry: Registry, group: str, version: str) -> Json:
 
 def _schema_name(kind: Kind) -> str:
     reverse = ".".join(reversed((kind.group or "core").split(".")))
-    return f"{reverse}.{kind.version}.{kind.kind}" if kind.custom else f"io.k8s.api.{reverse}.{kind.version}.{kind.kind}"
+    return (
+        f"{reverse}.{kind.version}.{kind.kind}" if kind.custom else f"io.k8s.api.{reverse}.{kind.version}.{kind.kind}"
+    )
 
 
 def _schema(kind: Kind) -> Json:

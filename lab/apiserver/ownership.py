@@ -95,5 +95,7 @@ def show(who: Owner, what: Owned) -> str:
     text = f'"{who.manager}"'
     if who.subresource:
         text += f' with subresource "{who.subresource}"'
+    if who.operation != "Update":
+        return text
     text += f" using {what.api_version}"
-    return f"{text} at {what.time}" if who.operation == "Update" and what.time else text
+    return f"{text} at {what.time}" if what.time else text

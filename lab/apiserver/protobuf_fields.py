@@ -43,7 +43,10 @@ MESSAGES: dict[str, Table] = {
     "NamespaceSpec": _numbered((1, "finalizers", "*string")),
     "NamespaceStatus": _numbered((1, "phase", "string")),
     "ConfigMap": _numbered(
-        (1, "metadata", "ObjectMeta"), (2, "data", "map:string"), (3, "binaryData", "map:bytes"), (4, "immutable", "bool?")
+        (1, "metadata", "ObjectMeta"),
+        (2, "data", "map:string"),
+        (3, "binaryData", "map:bytes"),
+        (4, "immutable", "bool?"),
     ),
     "Secret": _numbered(
         (1, "metadata", "ObjectMeta"),
@@ -159,7 +162,11 @@ MESSAGES: dict[str, Table] = {
         (20, "terminationMessagePolicy", "string"),
     ),
     "ContainerPort": _numbered(
-        (1, "name", "string"), (2, "hostPort", "int"), (3, "containerPort", "int"), (4, "protocol", "string"), (5, "hostIP", "string")
+        (1, "name", "string"),
+        (2, "hostPort", "int"),
+        (3, "containerPort", "int"),
+        (4, "protocol", "string"),
+        (5, "hostIP", "string"),
     ),
     "EnvVar": _numbered((1, "name", "string"), (2, "value", "string")),
     "ResourceRequirements": _numbered((1, "limits", "map:quantity"), (2, "requests", "map:quantity")),

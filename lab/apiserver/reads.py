@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from lab.apiserver import request, refusal
+from lab.apiserver import refusal, request
 from lab.apiserver.kinds import Kind
 from lab.apiserver.objects import Json
 from lab.apiserver.request import Target
@@ -86,7 +86,9 @@ def _as_of(store: Store, query: Mapping[str, str], limit: int) -> tuple[int, str
     match = query.get("resourceVersionMatch", "")
     asked = request.version_of(query)
     if match and asked is None:
-        raise _options_error("resourceVersionMatch", "Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided")
+        raise _options_error(
+            "resourceVersionMatch", "Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided"
+        )
     if match not in _MATCHES:
         raise _options_error(
             "resourceVersionMatch", f'Unsupported value: "{match}": supported values: "Exact", "NotOlderThan"'
@@ -145,7 +147,9 @@ def _decode(text: str) -> _Continue:
     try:
         found = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
         if found["v"] != "meta.k8s.io/v1":
-            raise refusal.bad_request("invalid continue token: continue key is not valid: server does not recognize this encoded version")
+            raise refusal.bad_request(
+                "invalid continue token: continue key is not valid: server does not recognize this encoded version"
+            )
         return _Continue(int(found["rv"]), str(found["start"]))
     except (ValueError, KeyError, TypeError, binascii.Error) as error:
         raise refusal.bad_request(f"invalid continue token: continue key is not valid: {error}") from error

@@ -13,11 +13,16 @@ class Cause(Protocol):
     """One invalid field: where, which kind of cause, and the sentence without the path."""
 
     @property
-    def path(self) -> str: ...
+    def path(self) -> str:
+        """The field, such as `spec.ports[0].name`."""
+
     @property
-    def kind(self) -> str: ...
+    def kind(self) -> str:
+        """The cause's reason, such as `FieldValueInvalid`."""
+
     @property
-    def message(self) -> str: ...
+    def message(self) -> str:
+        """What is wrong with it."""
 
 
 class ApiError(Exception):
@@ -139,10 +144,10 @@ def method_not_allowed() -> ApiError:
     )
 
 
-def unsupported_media(got: str, allowed: Sequence[str]) -> ApiError:
+def unsupported_media(allowed: Sequence[str]) -> ApiError:
     """415 for a body in a form we do not read."""
     text = f"the body of the request was in an unknown format - accepted media types include: {', '.join(allowed)}"
-    return ApiError(415, "UnsupportedMediaType", text if got else text)
+    return ApiError(415, "UnsupportedMediaType", text)
 
 
 def not_acceptable(allowed: Sequence[str]) -> ApiError:

@@ -142,14 +142,14 @@ def _addresses(spec: Json) -> Iterator[FieldError]:
     for index, address in enumerate(addresses):
         if address == "None":
             if index or len(addresses) > 1:
-                yield invalid(
-                    f"spec.clusterIPs[{index}]", address, "'None' must be the first and only value"
-                )
+                yield invalid(f"spec.clusterIPs[{index}]", address, "'None' must be the first and only value")
         elif not _is_address(address):
             yield invalid(f"spec.clusterIPs[{index}]", address, _BAD_ADDRESS)
         elif index < len(families) and f"IPv{ipaddress.ip_address(address).version}" != families[index]:
             yield invalid(
-                f"spec.clusterIPs[{index}]", address, f'expected an {families[index]} value as indicated by `ipFamilies[{index}]`'
+                f"spec.clusterIPs[{index}]",
+                address,
+                f"expected an {families[index]} value as indicated by `ipFamilies[{index}]`",
             )
 
 

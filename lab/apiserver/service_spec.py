@@ -39,9 +39,8 @@ def needs_cluster_ip(spec: Json) -> bool:
 
 def needs_node_ports(spec: Json) -> bool:
     """Whether the server gives this Service node ports."""
-    return spec["type"] == "NodePort" or (
-        spec["type"] == "LoadBalancer" and spec.get("allocateLoadBalancerNodePorts", True)
-    )
+    wanted = spec["type"] == "LoadBalancer" and spec.get("allocateLoadBalancerNodePorts", True)
+    return bool(spec["type"] == "NodePort" or wanted)
 
 
 def may_have_node_ports(spec: Json) -> bool:
@@ -213,12 +212,14 @@ def allocate(service: Json, network: ServiceNetwork) -> list[FieldError]:
     """Fills in the addresses and ports that are missing and checks those that were asked for."""
     spec, uid = service["spec"], service["metadata"].get("uid", "")
     errors: list[FieldError] = []
+    path, what = "spec.clusterIPs", "IP"
     try:
         if needs_cluster_ip(spec):
             errors += _allocate_addresses(spec, uid, network)
+        path, what = "spec.ports", "nodePort"
         errors += _allocate_ports(spec, uid, network)
     except Full as full:
-        errors.append(invalid("spec.clusterIPs", spec.get("clusterIPs", []), f"failed to allocate: {full}"))
+        errors.append(FieldError(path, "InternalError", f"Internal error: failed to allocate a {what}: {full}"))
     return errors
 
 
@@ -228,8 +229,7 @@ def _allocate_addresses(spec: Json, uid: str, network: ServiceNetwork) -> list[F
         return []
     addresses: list[str] = list(spec.get("clusterIPs") or ())
     errors = [error for address in addresses if (error := network.check_address(address, uid, addresses))]
-    for family in spec["ipFamilies"][len(addresses) :]:
-        addresses.append(network.free_address(family))
+    addresses += [network.free_address(family) for family in spec["ipFamilies"][len(addresses) :]]
     spec["clusterIP"], spec["clusterIPs"] = addresses[0], addresses
     return errors
 

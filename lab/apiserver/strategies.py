@@ -67,17 +67,21 @@ class ServiceStrategy(Strategy):
         self._network = network
 
     def name_errors(self, name: str) -> list[str]:
+        """Why a name is not allowed."""
         return objects.label_1035_errors(name)
 
     def defaults(self, document: Json) -> None:
+        """Fills what depends on the object alone."""
         service_spec.fill_defaults(document)
 
     def on_create(self, document: Json, kind: Kind) -> list[FieldError]:
+        """Prepares a new object."""
         super().on_create(document, kind)
         document["status"] = {"loadBalancer": {}}
         return self._complete(document, None)
 
     def on_update(self, document: Json, old: Json, kind: Kind, subresource: str) -> list[FieldError]:
+        """Prepares a changed object."""
         super().on_update(document, old, kind, subresource)
         if subresource:
             return []
@@ -93,6 +97,7 @@ class ServiceStrategy(Strategy):
         return errors or service_spec.allocate(document, self._network)
 
     def check(self, document: Json, old: Json | None) -> list[FieldError]:
+        """What is invalid."""
         if old is None or document.get("status") == old.get("status"):
             return []
         return service_rules.check_status(document)
@@ -102,14 +107,17 @@ class NamespaceStrategy(Strategy):
     """v1 Namespace: phase and its own finalizer."""
 
     def name_errors(self, name: str) -> list[str]:
+        """Why a name is not allowed."""
         return objects.label_1123_errors(name)
 
     def defaults(self, document: Json) -> None:
+        """Fills what depends on the object alone."""
         found = meta(document)
         if found.get("name"):
             found.setdefault("labels", {})["kubernetes.io/metadata.name"] = found["name"]
 
     def on_create(self, document: Json, kind: Kind) -> list[FieldError]:
+        """Prepares a new object."""
         super().on_create(document, kind)
         spec = document.setdefault("spec", {})
         spec["finalizers"] = ["kubernetes", *(f for f in spec.get("finalizers") or () if f != "kubernetes")]
@@ -117,6 +125,7 @@ class NamespaceStrategy(Strategy):
         return []
 
     def on_update(self, document: Json, old: Json, kind: Kind, subresource: str) -> list[FieldError]:
+        """Prepares a changed object."""
         if subresource == "finalize":
             _restore(document, old, "status")
         else:
@@ -129,14 +138,17 @@ class PodStrategy(Strategy):
     """v1 Pod: defaults of the spec, which hardly changes afterwards."""
 
     def defaults(self, document: Json) -> None:
+        """Fills what depends on the object alone."""
         fill_pod_spec(document.setdefault("spec", {}))
 
     def on_create(self, document: Json, kind: Kind) -> list[FieldError]:
+        """Prepares a new object."""
         super().on_create(document, kind)
         document["status"] = {"phase": "Pending", "qosClass": _quality_of_service(document["spec"])}
         return []
 
     def check(self, document: Json, old: Json | None) -> list[FieldError]:
+        """What is invalid."""
         if not document["spec"].get("containers"):
             return [required("spec.containers")]
         if old is not None and _frozen_part(document["spec"]) != _frozen_part(old["spec"]):
@@ -177,11 +189,13 @@ class NodeStrategy(Strategy):
     """v1 Node: keeps the status it is created with."""
 
     def defaults(self, document: Json) -> None:
+        """Fills what depends on the object alone."""
         spec = document.setdefault("spec", {})
         if spec.get("podCIDR") and not spec.get("podCIDRs"):
             spec["podCIDRs"] = [spec["podCIDR"]]
 
     def on_create(self, document: Json, kind: Kind) -> list[FieldError]:  # noqa: ARG002  a kubelet registers with status
+        """Prepares a new object."""
         return []
 
 
@@ -189,12 +203,14 @@ class DataStrategy(Strategy):
     """v1 Secret and ConfigMap: encoded data, immutability."""
 
     def defaults(self, document: Json) -> None:
+        """Fills what depends on the object alone."""
         if document.get("kind") == "Secret":
             document.setdefault("type", "Opaque")
             for name, text in (document.pop("stringData", None) or {}).items():
                 document.setdefault("data", {})[name] = base64.b64encode(text.encode()).decode()
 
     def check(self, document: Json, old: Json | None) -> list[FieldError]:
+        """What is invalid."""
         errors = []
         if old is not None and document.get("type") != old.get("type"):
             errors.append(invalid("type", document.get("type"), IMMUTABLE))
@@ -227,14 +243,17 @@ class EventStrategy(Strategy):
     """v1 Event, under both of its groups."""
 
     def name_errors(self, name: str) -> list[str]:
+        """Why a name is not allowed."""
         return objects.subdomain_errors(name)
 
     def defaults(self, document: Json) -> None:
+        """Fills what depends on the object alone."""
         for field, empty in (("reportingComponent", ""), ("reportingInstance", "")):
             document.setdefault(field, empty)
         document.setdefault("source", {})
 
     def check(self, document: Json, old: Json | None) -> list[FieldError]:
+        """What is invalid."""
         if old is not None:
             return []
         involved = document.get("involvedObject", {}).get("namespace", "")
@@ -248,6 +267,7 @@ class EndpointSliceStrategy(Strategy):
     """discovery.k8s.io/v1 EndpointSlice."""
 
     def defaults(self, document: Json) -> None:
+        """Fills what depends on the object alone."""
         document.setdefault("endpoints", None)
         document.setdefault("ports", None)
         for port in document["ports"] or ():
@@ -255,6 +275,7 @@ class EndpointSliceStrategy(Strategy):
             port.setdefault("protocol", "TCP")
 
     def on_update(self, document: Json, old: Json, kind: Kind, subresource: str) -> list[FieldError]:  # noqa: ARG002
+        """Prepares a changed object."""
         parts = ("addressType", "endpoints", "ports")
         changed = any(document.get(part) != old.get(part) for part in parts)
         changed |= document["metadata"].get("labels") != old["metadata"].get("labels")
@@ -262,6 +283,7 @@ class EndpointSliceStrategy(Strategy):
         return []
 
     def check(self, document: Json, old: Json | None) -> list[FieldError]:
+        """What is invalid."""
         address_type = document.get("addressType", "")
         errors: list[FieldError] = []
         if not address_type:
@@ -282,9 +304,11 @@ class LeaseStrategy(Strategy):
     """coordination.k8s.io/v1 Lease."""
 
     def defaults(self, document: Json) -> None:
+        """Fills what depends on the object alone."""
         document.setdefault("spec", {})
 
     def check(self, document: Json, old: Json | None) -> list[FieldError]:  # noqa: ARG002
+        """What is invalid."""
         errors = []
         for field, least in (("leaseDurationSeconds", 1), ("leaseTransitions", 0)):
             value = document["spec"].get(field, least)
@@ -298,14 +322,17 @@ class WorkloadStrategy(Strategy):
     """apps/v1 Deployment and DaemonSet: kept, not acted upon."""
 
     def defaults(self, document: Json) -> None:
+        """Fills what depends on the object alone."""
         fill_workload(document)
 
     def on_create(self, document: Json, kind: Kind) -> list[FieldError]:
+        """Prepares a new object."""
         super().on_create(document, kind)
         document["status"] = {}
         return []
 
     def check(self, document: Json, old: Json | None) -> list[FieldError]:
+        """What is invalid."""
         spec = document["spec"]
         errors: list[FieldError] = []
         labels = spec.get("selector", {}).get("matchLabels") or {}

@@ -37,7 +37,9 @@ def parse_options(query: Mapping[str, str]) -> WatchOptions:
     initial = query.get("sendInitialEvents", "")
     errors: list[tuple[str, str]] = []
     if match and not initial:
-        errors.append(("resourceVersionMatch", "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"))
+        errors.append(
+            ("resourceVersionMatch", "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided")
+        )
     if initial and match != "NotOlderThan":
         errors.append(("sendInitialEvents", "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"))
     if errors:

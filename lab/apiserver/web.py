@@ -10,7 +10,19 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import hdrs, web
 
-from lab.apiserver import answers, bodies, discovery, objects, openapi, openapi_v2, reads, refusal, request, reviews, writes
+from lab.apiserver import (
+    answers,
+    bodies,
+    discovery,
+    objects,
+    openapi,
+    openapi_v2,
+    reads,
+    refusal,
+    request,
+    reviews,
+    writes,
+)
 from lab.apiserver.backend import Backend
 from lab.apiserver.bodies import FieldCheck
 from lab.apiserver.kinds import SERVER_VERSION
@@ -70,9 +82,7 @@ class Surface:
             case ["apis", group, version] if version in groups.get(group, ()):
                 return _json(discovery.resources(registry, group, version))
             case ["openapi", "v2"]:
-                return web.Response(
-                    body=openapi_v2.document(registry), headers={hdrs.CONTENT_TYPE: openapi_v2.MEDIA}
-                )
+                return web.Response(body=openapi_v2.document(registry), headers={hdrs.CONTENT_TYPE: openapi_v2.MEDIA})
             case ["openapi", "v3"]:
                 return _json(openapi.index(registry))
             case ["openapi", "v3", "api", version] if version in groups.get("", ()):
@@ -90,16 +100,18 @@ class Surface:
         if is_collection and verb == "get":
             verb = "list"
         if target.subresource:
-            allowed = ("get", "update", "patch") if target.subresource == "status" else ("update",)
+            allowed: tuple[str, ...] = ("get", "update", "patch") if target.subresource == "status" else ("update",)
         else:
             allowed = target.kind.verbs
         misplaced = (verb == "create") != is_collection if verb in {"create", "update", "patch"} else False
         needs_home = target.kind.namespaced and not target.namespace and verb not in {"list", "watch"}
         if verb not in allowed or misplaced or needs_home:
             raise refusal.method_not_allowed()
-        if verb in {"get", "list"}:
-            return await self._read(http, target, verb)
-        return await self._write(http, target, verb)
+        reads_only = verb in {"get", "list"}
+        answer = await (self._read(http, target, verb) if reads_only else self._write(http, target, verb))
+        if target.kind.warning and not answer.prepared:
+            answer.headers.add(hdrs.WARNING, _warning(target.kind.warning))
+        return answer
 
     async def _read(self, http: web.Request, target: Target, verb: str) -> web.StreamResponse:
         form = answers.negotiate(http.headers.get(hdrs.ACCEPT, ""), http.query.get("includeObject", ""))
@@ -115,6 +127,8 @@ class Surface:
     async def _watch(self, http: web.Request, target: Target, form: answers.Form) -> web.StreamResponse:
         watch = Watch(self._backend.store, target, http.query, form, self._bookmark_seconds)
         response = web.StreamResponse(headers={hdrs.CONTENT_TYPE: "application/json"})
+        if target.kind.warning:
+            response.headers.add(hdrs.WARNING, _warning(target.kind.warning))
         response.enable_chunked_encoding()
         await response.prepare(http)
         with contextlib.suppress(ConnectionError):
@@ -136,7 +150,10 @@ class Surface:
         code = 200
         match verb:
             case "create" if kind.verbs == ("create",):
-                document, code = reviews.answer(kind, bodies.read_object(call.body, call.content_type, kind, check)), 201
+                document, code = (
+                    reviews.answer(kind, bodies.read_object(call.body, call.content_type, kind, check)),
+                    201,
+                )
             case "create":
                 document, code = writes.create(self._backend, call, check), 201
             case "update":
@@ -158,9 +175,13 @@ class Surface:
 def _bytes(body: bytes, form: answers.Form, code: int = 200, check: FieldCheck | None = None) -> web.Response:
     response = web.Response(body=body, status=code, headers={hdrs.CONTENT_TYPE: form.media})
     for warning in dict.fromkeys(check.warnings if check else ()):
-        quoted = warning.replace("\\", "\\\\").replace('"', '\\"')
-        response.headers.add(hdrs.WARNING, f'299 - "{quoted}"')
+        response.headers.add(hdrs.WARNING, _warning(warning))
     return response
+
+
+def _warning(text: str) -> str:
+    quoted = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'299 - "{quoted}"'
 
 
 def _json(document: Json, code: int = 200) -> web.Response:
@@ -202,10 +223,10 @@ def _discovery_form(accept: str) -> str:
 
 @web.middleware
 async def _refusals_as_status(
-    http: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
     try:
-        return await handler(http)
+        return await handler(request)
     except ApiError as error:
         return _json(error.status, error.code)
     except web.HTTPRequestEntityTooLarge:

@@ -93,7 +93,7 @@ def patch_one(backend: Backend, call: Call, check: FieldCheck) -> tuple[Json, bo
     if not kind.custom:
         allowed.insert(2, STRATEGIC_PATCH)
     if call.media not in allowed:
-        raise refusal.unsupported_media(call.media, allowed)
+        raise refusal.unsupported_media(allowed)
     if call.media == APPLY_PATCH:
         return _apply(backend, call, check)
     entry = backend.entry(kind, target.namespace, target.name)
@@ -126,7 +126,9 @@ def _check_identity(kind: Kind, document: Json, entry: Entry) -> None:
     found = document.get("metadata")
     if not isinstance(found, dict) or found.get("name") != entry.key[1]:
         name = found.get("name", "") if isinstance(found, dict) else ""
-        raise refusal.bad_request(f"the name of the object ({name}) does not match the name on the URL ({entry.key[1]})")
+        raise refusal.bad_request(
+            f"the name of the object ({name}) does not match the name on the URL ({entry.key[1]})"
+        )
     if kind.namespaced and found.get("namespace", entry.key[0]) != entry.key[0]:
         raise refusal.bad_request("the namespace of the object does not match the namespace on the URL")
     if document.get("kind") != kind.kind or document.get("apiVersion") != kind.api_version:
@@ -145,7 +147,9 @@ def _apply(backend: Backend, call: Call, check: FieldCheck) -> tuple[Json, bool]
     if found.get("managedFields"):
         raise refusal.bad_request("metadata.managedFields must be nil")
     if (applied.get("apiVersion"), applied.get("kind")) != (kind.api_version, kind.kind):
-        raise refusal.bad_request(f"the apiVersion and kind of an applied {kind.kind} must be {kind.api_version} {kind.kind}")
+        raise refusal.bad_request(
+            f"the apiVersion and kind of an applied {kind.kind} must be {kind.api_version} {kind.kind}"
+        )
     found.setdefault("name", target.name)
     _settle_namespace(target, applied)
     if found["name"] != target.name:

@@ -234,7 +234,10 @@ async def test_deprecated_versions_warn(api):
     try:
         path = api.path(plural, group=GROUP, version="v1beta1")
         answer = await api.eventually(path, lambda answer: answer.status == 200)
-        assert answer.warnings == [f'299 - "{GROUP}/v1beta1 {plural.capitalize()} is deprecated"']
+        kind = plural.capitalize()
+        assert answer.warnings == [
+            f'299 - "{GROUP}/v1beta1 {kind} is deprecated; use {GROUP}/v1 {kind}"',
+        ]
         assert (await api.get(api.path(plural, group=GROUP))).warnings == []
     finally:
         await api.delete(f"{CRDS}/{plural}.{GROUP}")
