@@ -7,6 +7,7 @@ directory and the namespaces it made.
 import asyncio
 import importlib.util
 import os
+import re
 import socket
 from collections.abc import Awaitable
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ STEPS = ("network", "kubernetes api", "frr", "cluster objects", "backends", "con
 _PATIENCE = 30.0
 """Seconds for one part; all of them together usually take less than ten."""
 
+_OLDEST = (1, 21)
+"""The first Kubernetes with EndpointSlices in discovery.k8s.io/v1."""
 _TRIES = 2
 """Starts of a program after which waiting for it makes no sense."""
 
@@ -103,14 +106,13 @@ class BringUp:
     async def _start_api(self) -> str:
         places = self._places
         if self._options.kubeconfig is not None:
-            outer = self._options.kubeconfig.read_bytes()
-            places.kubeconfig.write_bytes(outer)
+            _write_secret(places.kubeconfig, self._options.kubeconfig.read_bytes())
             address = _address(kube.read_kubeconfig(places.kubeconfig).server)
         elif self._options.assets is not None:
             from lab import apiserver_real  # only with given binaries
 
             real = await asyncio.to_thread(apiserver_real.start, self._options.assets, places.state / "api")
-            places.kubeconfig.write_bytes(real.kubeconfig.read_bytes())
+            _write_secret(places.kubeconfig, real.kubeconfig.read_bytes())
             address = _address(real.url)
         else:
             self._supervisor.add(self._catalog.api(_free_port()))
@@ -121,11 +123,11 @@ class BringUp:
 
         await waiting.until("the Kubernetes API", _PATIENCE, written, f"see {places.log('api')}")
         config = yaml.safe_load(places.kubeconfig.read_text(encoding="utf-8"))
-        places.inner_kubeconfig.write_text(yaml.safe_dump(objects.inner_kubeconfig(config)), encoding="utf-8")
-        places.inner_kubeconfig.chmod(0o600)
+        _write_secret(places.inner_kubeconfig, yaml.safe_dump(objects.inner_kubeconfig(config)).encode())
         access = kube.read_kubeconfig(places.kubeconfig)
         async with kube.Api(access) as api:
             await waiting.until("the Kubernetes API", _PATIENCE, api.ready, f"see {places.log('api')}")
+            _check_version(await api.call("GET", "/version"))
         await self._network.wait()
         for spec in self._catalog.relays(address):
             self._supervisor.add(spec)
@@ -277,6 +279,19 @@ class BringUp:
             return await waiting.http_ok(path, "127.0.0.1", HEALTH_PORT, "/readyz")
 
         await waiting.until(f"{target} ready", _PATIENCE, ready, f"see {log}")
+
+
+def _write_secret(path: Path, content: bytes) -> None:
+    """Write a file that only its owner may read."""
+    path.touch(mode=0o600)
+    path.write_bytes(content)
+
+
+def _check_version(version: kube.Json) -> None:
+    """`LabError` for a Kubernetes that lacks discovery.k8s.io/v1."""
+    text = str(version.get("gitVersion", ""))
+    if (match := re.match(r"v(\d+)\.(\d+)", text)) and (int(match[1]), int(match[2])) < _OLDEST:
+        raise LabError(f"this Kubernetes API is {text}; the lab needs v{_OLDEST[0]}.{_OLDEST[1]} or later")
 
 
 def _prepare_directory(directory: Path, owner: tuple[int, int]) -> None:

@@ -45,6 +45,7 @@ Name = Annotated[str, typer.Option("--name", help="Name of the lab; several may 
 State = Annotated[Path | None, typer.Option("--state", help="Directory for everything the lab writes.")]
 Count = Annotated[int, typer.Option("-n", "--count", min=1, help="Requests per address.")]
 Target = Annotated[str, typer.Argument(help="Such as `n1/speaker`, `n2/bgpd`, `controller`, `n1`, or `*/bgpd`.")]
+_NODES = 3
 _ANYTHING = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 
@@ -61,7 +62,10 @@ def _program(places: Places) -> Program:
 
 @app.command()
 def up(
-    nodes: Annotated[int, typer.Option("--nodes", help=f"Number of nodes, 1 to {plan.MAX_NODES}.")] = 3,
+    nodes: Annotated[
+        int | None,
+        typer.Option("--nodes", help=f"Number of nodes, 1 to {plan.MAX_NODES}; {_NODES} unless the lab runs already."),
+    ] = None,
     name: Name = DEFAULT_NAME,
     state: State = None,
     no_demo: Annotated[bool, typer.Option("--no-demo", help="No pools, peers and services: an empty cluster.")] = False,
@@ -75,26 +79,27 @@ def up(
     Examples: `lab up`, `lab up --nodes 5`, `lab up --no-demo --name second`.
     """
     places = _places(name, state)
-    the_plan = plan.plan(nodes)
-    places.check(the_plan.routers[-1])
+    count = _NODES if nodes is None else nodes
+    places.check(plan.plan(count).routers[-1])
+    arguments = ["--name", name, "--nodes", str(count), *_api_arguments(kubeconfig)]
+    arguments += ["--no-demo"] if no_demo else []
+    arguments += ["--no-programs"] if no_programs else []
+    if not world.is_alive(places.recorded()):
+        world.check_machine()
     with world.lock(places):
         recorded = places.recorded()
-        if recorded is not None and world.is_alive(recorded):
-            if recorded.nodes != nodes:
-                raise LabError(f"a lab with {recorded.nodes} nodes runs in {places.state}: `lab down` first")
-        else:
-            world.check_machine()
+        if recorded is None or not world.is_alive(recorded):
             if recorded is not None:
                 print(f"cleaning up what a crashed lab left in {places.state}")
             world.clear(places)
-            arguments = ["--name", name, "--nodes", str(nodes)]
-            arguments += ["--no-demo"] if no_demo else []
-            arguments += ["--no-programs"] if no_programs else []
-            arguments += _api_arguments(kubeconfig)
             world.start(places, arguments)
-        from lab import tables
+        elif nodes not in {None, recorded.nodes}:
+            raise LabError(f"a lab with {recorded.nodes} nodes runs in {places.state}: `lab down` first")
+        steps = control.ask(places.control_socket, {"op": "status"})["steps"]
+        if any(step["status"] != "done" for step in steps):
+            from lab import tables
 
-        steps = tables.show_progress(control.progress(places.control_socket))
+            steps = tables.show_progress(control.progress(places.control_socket))
     if failed := [step for step in steps if step["status"] == "failed"]:
         say = _program(places).say
         raise LabError(f"{failed[0]['name']}: {failed[0]['detail']} (look: `{say('status')}`; end: `{say('down')}`)")
@@ -131,11 +136,12 @@ def show(
     the_plan = plan.plan(recorded.nodes)
     end = time.monotonic() + wait
     views = survey.look(places, the_plan, count if wait == 0 else 4)
-    while wait and survey.trouble(views) and time.monotonic() < end:
-        time.sleep(0.1)
-        views = survey.look(places, the_plan, 4)
     if wait:
-        views = survey.look(places, the_plan, count)
+        with tables.waiting("services: addresses, routes, answers"):
+            while survey.trouble(views) and time.monotonic() < end:
+                time.sleep(0.1)
+                views = survey.look(places, the_plan, 4)
+            views = survey.look(places, the_plan, count)
     if output == "json":
         document = {"kubeconfig": str(places.kubeconfig), "services": views, "trouble": survey.trouble(views)}
         print(msgspec.json.format(msgspec.json.encode(document)).decode())

@@ -1,7 +1,8 @@
 """What people see: progress while the lab comes up, and the tables at the end. Prints; decides nothing."""
 
+import contextlib
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from rich.console import Console, Group
@@ -14,6 +15,8 @@ from lab.places import Places, Recorded
 from lab.program import Program
 from lab.survey import ServiceView
 
+_WIDE = 150
+"""Columns of a terminal from which on the services fit without breaking lines."""
 _SIGNS = {"waiting": "·", "done": "✓", "failed": "✗"}
 _COLOURS = {"waiting": "dim", "working": "cyan", "done": "green", "failed": "red"}
 
@@ -39,6 +42,18 @@ def show_progress(updates: Iterable[Sequence[dict[str, Any]]]) -> list[dict[str,
     return last
 
 
+@contextlib.contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """Show on stderr that we wait for something, as long as it lasts."""
+    console = Console(stderr=True)
+    if console.is_terminal:
+        with console.status(f"waiting for {what}"):
+            yield
+    else:
+        print(f"         waiting for {what}", file=sys.stderr, flush=True)
+        yield
+
+
 def _steps(steps: Sequence[dict[str, Any]], spinner: Spinner) -> Table:
     grid = Table.grid(padding=(0, 1))
     for step in steps:
@@ -51,27 +66,32 @@ def _steps(steps: Sequence[dict[str, Any]], spinner: Spinner) -> Table:
 
 def show_services(views: Sequence[ServiceView]) -> None:
     """The table of services: address, who announces it, the router's route, who answered."""
+    console = _console()
     table = Table(title="Services", title_justify="left", title_style="bold", expand=False)
-    for column in (
-        "service",
-        "policy",
-        "address",
-        "by",
-        "announced by",
-        "router's kernel route",
-        "requests from the client",
-    ):
+    table.add_column("service", no_wrap=True)
+    table.add_column("address", no_wrap=True)
+    for column in ("announced by", "router's kernel route", "requests from the client"):
         table.add_column(column, overflow="fold")
+    # One next hop per line where all of them would not fit beside each other.
+    narrow = console.width < _WIDE
     for view in views:
+        name = f"{view.service}\n{view.policy}"
         if not view.addresses:
-            table.add_row(view.service, view.policy, Text("pending", style="yellow"), "", "", "", "")
+            table.add_row(name, Text("pending", style="yellow"), "", "", "")
         for number, each in enumerate(view.addresses):
             style = "yellow" if each.trouble else ""
+            announcers = f"{each.protocol}: {', '.join(each.announced_by) or 'nobody'}"
+            route = each.route.rpartition(" via ")[2].replace(", ", "\n") if narrow else each.route
+            answers = each.answers.replace(": ", "\n", 1) if narrow else each.answers
             table.add_row(
-                view.service if number == 0 else "", view.policy if number == 0 else "", each.address, each.protocol,
-                Text(", ".join(each.announced_by) or "nobody", style=style), each.route, Text(each.answers, style=style),
-            )  # fmt: skip
-    _console().print(table)
+                name if number == 0 else "",
+                each.address,
+                Text(announcers, style=style),
+                route,
+                Text(answers, style=style),
+            )
+        table.add_section()
+    console.print(table)
 
 
 def show_commands(places: Places, recorded: Recorded, program: Program) -> None:

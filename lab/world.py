@@ -28,6 +28,11 @@ _TOOLS = {
     "mount": "mount",
     "sh": "dash",
 }
+_OWN_FILES = {
+    "state.json", "state.new", "lock", "logs", "nodes", "netns", "kubeconfig", "kubeconfig.inner",
+    "api", "api.sock", "control.sock", "group",
+}  # fmt: skip
+"""All that a lab ever puts into its directory. Whatever else is there is somebody's, and `lab down` would remove it."""
 _FEATURES = (
     ("network namespaces", ["true"], "CONFIG_NET_NS"),
     ("bridges", ["ip", "link", "add", "br0", "type", "bridge"], "module bridge"),
@@ -113,21 +118,21 @@ def lock(places: Places) -> Iterator[None]:
 
 
 def _own_directory(state: Path) -> None:
-    """The directory exists, is ours, and is a lab's or empty."""
+    """The directory exists, is ours, is a lab's or empty, and FRR's user can reach it."""
+    if is_root():
+        for parent in state.parents:
+            if parent.exists() and not parent.stat().st_mode & 0o001:
+                raise LabError(f"--state {state}: FRR's user may not enter {parent}: choose another directory")
     try:
         state.mkdir(mode=0o755, parents=True, exist_ok=True)
     except OSError as error:
         raise LabError(f"--state {state} cannot be made ({error.strerror}): give a directory you may write") from error
-    if is_root():
-        state.chmod(0o755)
-        for parent in state.parents:
-            if not parent.stat().st_mode & 0o001:
-                raise LabError(f"--state {state}: FRR's user may not enter {parent}: choose another directory")
     if state.is_symlink() or state.stat().st_uid != os.geteuid():
         raise LabError(f"--state {state} belongs to somebody else: remove it or give another directory")
     names = {entry.name for entry in state.iterdir()}
-    if names and not names & {"state.json", "lock", "logs"}:
-        raise LabError(f"--state {state} holds other files ({min(names)}): give an empty directory")
+    if foreign := names - _OWN_FILES:
+        raise LabError(f"--state {state} holds other files ({min(foreign)}): give an empty directory")
+    state.chmod(0o755)
 
 
 def start_time(pid: int) -> int | None:

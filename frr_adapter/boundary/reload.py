@@ -53,17 +53,17 @@ class ReloadApplier:
             if not wanted:
                 files.write_atomic(self._frr_conf, text)
                 return reloading.ApplyReport()
-            undoing = "".join(f"{line}\n" for line in reloading.lines_back_to_default(wanted))
-            files.write_atomic(self._frr_conf, text + undoing)
+            helping = "".join(f"{line}\n" for line in reloading.lines_that_help_removing(wanted))
+            files.write_atomic(self._frr_conf, text + helping)
             status, output = await self._run("--reload", self._frr_conf)
             files.write_atomic(self._frr_conf, text)
             remaining = await self._difference(config, self._frr_conf)
-            ours = _without_extras(remaining.added, config)
-            if ours and status != 0:
+            lost = reloading.lost(remaining, reloading.parse_refusals(output), config.extras)
+            if lost and status != 0:
                 told = reloading.redact(reloading.reason(output), config.secrets)
                 raise errors.ApplyError(f"FRR refused the configuration: {told}; {await self._restore(before)}")
-            if ours:
-                raise errors.ApplyError(f"FRR did not take: {reloading.redact(ours[0], config.secrets)}")
+            if lost:
+                raise errors.ApplyError(f"FRR did not take: {reloading.redact(lost[0], config.secrets)}")
             return reloading.ApplyReport(_redacted(wanted, config), _redacted(remaining, config))
 
     async def _difference(self, config: frr_config.FrrConfig, path: Path) -> reloading.Difference:
@@ -114,12 +114,6 @@ def _read(path: Path) -> str | None:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         return None
-
-
-def _without_extras(lines: tuple[str, ...], config: frr_config.FrrConfig) -> tuple[str, ...]:
-    """The statements that we wrote. The user's own may be spelt in a way that FRR prints differently for ever."""
-    own = {line.strip() for line in config.extras}
-    return tuple(line for line in lines if line.rpartition(" / ")[2] not in own)
 
 
 def _redacted(difference: reloading.Difference, config: frr_config.FrrConfig) -> reloading.Difference:

@@ -19,7 +19,10 @@ _REFUSED = re.compile(
 )
 _LOG_PREFIX = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d+\s+(?P<level>[A-Z]+):\s*")
 
-_INSIGNIFICANT = re.compile(r"(no )?(hostname .*|bfd)")
+# Log lines, the program's own dumps of what it sends, and the progress that vtysh of FRR 10 tells.
+_CHATTER = re.compile(r"\d{4}-\d\d-\d\d |\[?'|\[\d+\||Waiting for children|MGMTD: No changes|vtysh \(")
+
+_INSIGNIFICANT = re.compile(r"(no )?(hostname .*|bfd)|(ip|ipv6) nht resolve-via-default")
 
 _BFD_DEFAULTS = {
     "detect-multiplier": 3,
@@ -49,11 +52,23 @@ class ApplyReport:
     remaining: Difference = Difference()
 
 
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A statement that FRR did not take, and FRR's own words about it."""
+
+    statement: str
+    words: str
+
+    def __str__(self) -> str:
+        return f"{self.words}: {self.statement}"
+
+
 def parse_difference(output: str) -> Difference:
     """Reads the standard output of `frr-reload.py --test`.
 
     Left out is what may differ for ever and means nothing: the host name (vtysh prints its own machine's, whatever the daemons
-    were told) and an empty `bfd` block (which FRR keeps after the last profile).
+    were told), an empty `bfd` block (which FRR keeps after the last profile), and the resolving of next hops through the
+    default route (the default of FRR 10, which prints no defaults; 8.4 needs the lines).
     """
     removed: list[str] = []
     added: list[str] = []
@@ -63,45 +78,50 @@ def parse_difference(output: str) -> Difference:
         text = line.strip()
         if text in (_REMOVED, _ADDED):
             into, path = (removed if text == _REMOVED else added), []
-        elif into is not None and text and set(text) != {"="}:
+        elif into is not None and text and text != "exit" and set(text) != {"="}:
             depth = len(line) - len(line.lstrip(" "))
             path = [*path[:depth], text]
-            if depth and into and into[-1] == " / ".join(path[:-1]):
-                into.pop()  # the block's own line, repeated for each statement in it
             into.append(" / ".join(path))
     return Difference(_significant(removed), _significant(added))
 
 
-def lines_back_to_default(difference: Difference) -> tuple[str, ...]:
-    """Statements that undo what `frr-reload.py` will fail to remove, to be put at the end of the file for one reload.
+def lines_that_help_removing(difference: Difference) -> tuple[str, ...]:
+    """Statements to put at the end of the file for one reload, so that everything in `removed` really goes.
 
-    The timers of a BFD profile have no `no` form (bfdd/bfdd_cli.c): they go back to FRR's default only by naming it.
+    The timers of a BFD profile have no `no` form (bfdd/bfdd_cli.c): they go back to FRR's default only by naming it. An interface
+    that exists cannot be removed as a whole, but what is said about it goes when its block is there and empty.
     """
     lines: list[str] = []
     for removed in difference.removed:
         block, profile, statement = (*removed.split(" / "), "", "")[:3]
         words = statement.removeprefix("no ").rpartition(" ")[0]
-        if block == "bfd" and profile.startswith("profile ") and words in _BFD_DEFAULTS:
+        if block.startswith("no interface "):
+            lines += [block.removeprefix("no "), "exit"]
+        elif block == "bfd" and profile.startswith("profile ") and words in _BFD_DEFAULTS:
             lines += ["bfd", f" {profile}", f"  {words} {_BFD_DEFAULTS[words]}", " exit", "exit"]
     return tuple(lines)
 
 
 def _significant(lines: Iterable[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(line for line in lines if not _INSIGNIFICANT.fullmatch(line)))
+    """Each line once, without the lines of blocks that stand there only because statements follow in them."""
+    found = [line for line in dict.fromkeys(lines) if not _INSIGNIFICANT.fullmatch(line)]
+    blocks = {line.rpartition(" / ")[0] for line in found}
+    blocks |= {block.rpartition(" / ")[0] for block in blocks}
+    return tuple(line for line in found if line not in blocks)
 
 
-def parse_refusals(output: str) -> tuple[str, ...]:
-    """The statements that FRR refused, each with FRR's own words before it, in order, without repeats."""
-    found: dict[str, None] = {}
+def parse_refusals(output: str) -> tuple[Refusal, ...]:
+    """The statements that FRR refused, in order, without repeats."""
+    found: dict[Refusal, None] = {}
     said: list[str] = []
     for raw in _COLOUR.sub("", output).replace("\\n", "\n").splitlines():
         line = raw.strip().removeprefix("b'").strip()
         refused = _REFUSED.search(line)
         if refused is None:
-            said = [line] if line and not _LOG_PREFIX.match(line) else said
+            said = [line] if line and not _CHATTER.match(line) else said
             continue
         words = " ".join(said).removeprefix("% ") if refused["daemon"] else "unknown command"
-        found.setdefault(f"{words or 'refused'}: {refused['line'].strip().strip(chr(39))}")
+        found.setdefault(Refusal(refused["line"].strip().rstrip("'"), words or "refused"))
         said = []
     return tuple(found)
 
@@ -110,11 +130,31 @@ def reason(output: str) -> str:
     """One line for people: the first refused statement, else the last error that was logged, else the last words."""
     refusals = parse_refusals(output)
     if refusals:
-        return refusals[0]
+        return str(refusals[0])
     lines = [line.strip() for line in _COLOUR.sub("", output).splitlines() if line.strip()]
     logged = [line for line in lines if (match := _LOG_PREFIX.match(line)) and match["level"] in ("ERROR", "WARNING")]
     last = (logged or lines or ["no output"])[-1]
     return _LOG_PREFIX.sub("", last)
+
+
+def lost(remaining: Difference, refusals: Iterable[Refusal], extras: Iterable[str]) -> tuple[str, ...]:
+    """Statements that should run and do not: everything that is still to be added but the user's own extra lines.
+
+    Those may be spelt in a way that FRR prints differently for ever; they are lost only when FRR refused them. A refusal alone says
+    little: FRR 8.4 refuses `neighbor X graceful-restart` when it hears it the second time, and has taken it the first time.
+    """
+    refused = {_words(item.statement) for item in refusals}
+    own = {_words(line) for line in extras}
+    return tuple(
+        line
+        for line in remaining.added
+        if (path := [_words(part) for part in line.split(" / ")])
+        and (path[-1] not in own or refused.intersection(path))
+    )
+
+
+def _words(statement: str) -> str:
+    return " ".join(statement.split())
 
 
 def redact(text: str, secrets: Iterable[secret.Secret]) -> str:

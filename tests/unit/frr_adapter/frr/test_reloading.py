@@ -58,7 +58,7 @@ def test_what_means_nothing_is_no_difference(output):
     assert not reloading.parse_difference(output)
 
 
-def test_timers_of_a_bfd_profile_go_back_by_naming_the_default():
+def test_what_has_no_plain_removal_gets_help():
     difference = reloading.Difference(
         removed=(
             "bfd / profile fast / no detect-multiplier 5",
@@ -66,11 +66,13 @@ def test_timers_of_a_bfd_profile_go_back_by_naming_the_default():
             "bfd / profile fast / no passive-mode",
             "bfd / no profile other",
             "no route-map class-1 permit 10",
+            "no interface eth1",
         )
     )
-    assert reloading.lines_back_to_default(difference) == (
+    assert reloading.lines_that_help_removing(difference) == (
         *("bfd", " profile fast", "  detect-multiplier 3", " exit", "exit"),
         *("bfd", " profile fast", "  echo receive-interval 50", " exit", "exit"),
+        *("interface eth1", "exit"),
     )
 
 
