@@ -111,7 +111,14 @@ class BringUp:
         elif self._options.assets is not None:
             from lab import apiserver_real  # only with given binaries
 
-            real = await asyncio.to_thread(apiserver_real.start, self._options.assets, places.state / "api")
+            real = await asyncio.to_thread(apiserver_real.prepare, self._options.assets, places.state / "api")
+            for spec in self._catalog.real_api(real.programs):
+                self._supervisor.add(spec)
+
+            async def serves() -> bool:
+                return await asyncio.to_thread(apiserver_real.is_ready, real)
+
+            await waiting.until("kube-apiserver", apiserver_real.START_SECONDS, serves, f"see {places.log('api')}")
             _write_secret(places.kubeconfig, real.kubeconfig.read_bytes())
             address = _address(real.url)
         else:

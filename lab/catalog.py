@@ -4,8 +4,10 @@ The supervisor starts what this names. Flags of the programs under test are part
 """
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from lab.apiserver_real import Program
 from lab.child import ChildSpec
 from lab.frr_install import FrrInstall
 from lab.objects import SYSTEM_NAMESPACE
@@ -38,6 +40,13 @@ class Catalog:
             "api", "lab.apiserver", "--host", "127.0.0.1", "--port", str(port),
             "--unix", str(places.api_socket), "--kubeconfig", str(places.kubeconfig),
         )  # fmt: skip
+
+    def real_api(self, programs: Sequence[Program]) -> tuple[ChildSpec, ...]:
+        """A real etcd and kube-apiserver on the machine's loopback."""
+        return tuple(
+            ChildSpec(target=target, argv=program.argv, log=self.places.log(target))
+            for target, program in zip(("etcd", "api"), programs, strict=True)
+        )
 
     def relays(self, api: ApiAddress) -> tuple[ChildSpec, ...]:
         """One relay to the API in each namespace where programs run."""

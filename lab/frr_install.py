@@ -72,7 +72,9 @@ class FrrInstall:
         """
         target = f"/proc/{supervisor}/ns"
         quoted = {name: shlex.quote(str(path)) for name, path in (("dir", directory), ("netns", netns))}
-        chroot = "" if self.root == Path("/") else f"chroot {shlex.quote(str(self.root))} "
+        # Inside a foreign root, relative file names still mean the caller's directory where that exists there too.
+        inside = """/bin/sh -c 'cd "$0" 2>/dev/null; exec "$@"' "$PWD" """
+        chroot = "" if self.root == Path("/") else f"chroot {shlex.quote(str(self.root))} {inside}"
         if tool == "vtysh":
             run = f'exec {chroot}/usr/bin/vtysh --vty_socket {quoted["dir"]} --config_dir {quoted["dir"]} "$@"'
         else:

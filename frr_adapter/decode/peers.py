@@ -75,6 +75,8 @@ def _peer(ref: refs.ObjectRef, raw: _Peer, faults: Faults) -> peer.Peer | None:
             "spec.password", problems.Reason.CONFLICT, "both password and passwordSecret are set; only one is allowed"
         )
     selectors = selector_list(spec.node_selectors, "spec.nodeSelectors", faults, name="nodeSelectors")
+    for field, name in (("interface", spec.interface), ("vrf", spec.vrf), ("bfdProfile", spec.bfd_profile)):
+        _check_word(name or "", f"spec.{field}", faults)
     if faults.found:
         return None
     return peer.Peer(
@@ -103,6 +105,14 @@ def _peer(ref: refs.ObjectRef, raw: _Peer, faults: Faults) -> peer.Peer | None:
         disable_mp=spec.disable_mp,
         dual_stack_address_family=spec.dual_stack_address_family,
     )
+
+
+def _check_word(text: str, field: str, faults: Faults) -> None:
+    """Names become words of one FRR statement: a blank or a line break in them would begin another."""
+    if any(character.isspace() or not character.isprintable() for character in text):
+        faults.add(
+            field, problems.Reason.MALFORMED, f"{text!r} is not a name; printable characters without blanks are allowed"
+        )
 
 
 def _check_asn(spec: kinds.BGPPeerSpec, faults: Faults) -> None:

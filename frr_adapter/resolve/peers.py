@@ -3,10 +3,11 @@
 import dataclasses
 from collections.abc import Iterable
 
-from frr_adapter import problems, selectors
+from frr_adapter import problems, secret, selectors
 from frr_adapter.model import cluster, peer, snapshot
 
 SECRET_TYPE = "kubernetes.io/basic-auth"  # noqa: S105  # a type's name
+LONGEST_PASSWORD = 80
 
 
 def selecting(objects: snapshot.ConfigObjects, labels: selectors.Labels) -> snapshot.ConfigObjects:
@@ -61,7 +62,7 @@ def _missing_reference(
         message = f"peer {each.name} referencing non existing bfd profile {each.bfd_profile}"
         return problems.Problem(each.ref, "spec.bfdProfile", problems.Reason.NOT_FOUND, message, message)
     if not each.password_secret:
-        return None
+        return _unusable_password(each, each.password, "spec.password") if each.password else None
     field = "spec.passwordSecret.name"
     namespace = each.ref.namespace
     # The blank before the line break and the wording are what compatible tests compare with.
@@ -82,7 +83,19 @@ def _missing_reference(
             f"the key password is required{closing}"
         )
         return problems.Problem(each.ref, field, problems.Reason.REQUIRED, message, message)
-    return None
+    return _unusable_password(each, held.password, field)
+
+
+def _unusable_password(each: peer.Peer, password: secret.Secret, field: str) -> problems.Problem | None:
+    """FRR reads a password as one word of at most 80 characters (RFC 2385 keys; lib/command grammar WORD)."""
+    text = password.reveal().rstrip("\r\n")  # a trailing line break comes from `echo` and is not meant
+    if len(text) <= LONGEST_PASSWORD and text.isprintable() and " " not in text and text:
+        return None
+    message = (
+        f"the password has {len(text)} characters or blanks or control characters in it; "
+        f"FRR takes 1 to {LONGEST_PASSWORD} printable characters without blanks"
+    )
+    return problems.Problem(each.ref, field, problems.Reason.UNSUPPORTED, message)
 
 
 def _with_password(each: peer.Peer, secrets: dict[str, cluster.SecretObject]) -> peer.Peer:

@@ -146,6 +146,22 @@ CASES: list[tuple[str, list[Json], str, str, str]] = [
         "key password is required",
     ),
     (
+        "peer-password-blank",
+        [peer("p", password="two words")],
+        "BGPPeer",
+        "spec.password",
+        "printable characters without blanks",
+    ),
+    ("peer-password-long", [peer("p", password="x" * 81)], "BGPPeer", "spec.password", "1 to 80 printable"),
+    ("peer-vrf-lines", [peer("p", vrf="red\nrouter bgp 1")], "BGPPeer", "spec.vrf", "is not a name"),
+    (
+        "peer-interface-blank",
+        [peer("p", address=None, interface="eth 0")],
+        "BGPPeer",
+        "spec.interface",
+        "is not a name",
+    ),
+    (
         "peer-bfd",
         [peer("p", bfdProfile="fast")],
         "BGPPeer",

@@ -42,7 +42,9 @@ def test_a_foreign_root_is_entered_by_chroot():
     foreign = frr_install.FrrInstall(root=Path("/srv/frr10"), version="10.3", mgmtd=True)
     argv = foreign.daemon_argv("zebra", PLACES.node("n1"), root=True)
     assert argv[6:9] == ("chroot", "/srv/frr10", "/usr/lib/frr/zebra")
-    assert "exec chroot /srv/frr10 /usr/bin/vtysh" in foreign.wrapper("vtysh", PLACES.node("n1"), PLACES.netns("n1"), 7)
+    wrapper = foreign.wrapper("vtysh", PLACES.node("n1"), PLACES.netns("n1"), 7)
+    assert "exec chroot /srv/frr10 /bin/sh -c 'cd " in wrapper
+    assert "/usr/bin/vtysh --vty_socket" in wrapper
 
 
 def test_wrappers_enter_only_where_they_are_not_yet():
