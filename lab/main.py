@@ -56,7 +56,10 @@ def _places(name: str, state: Path | None) -> Places:
 def _program(places: Places) -> Program:
     """How to call this program again for the same lab."""
     program = Path(sys.argv[0])
-    words = "python -m lab" if program.name == "__main__.py" else program.name
+    python = Path(sys.executable)
+    if python.is_relative_to(Path.cwd()):
+        python = python.relative_to(Path.cwd())  # what a person would type
+    words = f"{python} -m lab" if program.name == "__main__.py" else program.name
     return Program(words, "" if places.state == default_state(DEFAULT_NAME) else f" --state {places.state}")
 
 

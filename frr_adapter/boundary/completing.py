@@ -14,6 +14,8 @@ from frr_adapter.frr import loading, reloading, render
 
 _log = logs.get_logger()
 
+_UNKNOWN = 2  # lib/command.h: CMD_ERR_NO_MATCH
+
 
 class CompletingApplier:
     """An `Applier`. `directory` holds the daemons' VTY sockets."""
@@ -42,6 +44,8 @@ class CompletingApplier:
                 return
             for line in ("configure terminal", *lines, "end"):
                 answer = await connection.execute(line)
+                if answer.status == _UNKNOWN and daemon != loading.BGPD:
+                    continue  # bgpd's own conditions, such as communities: the other daemon keeps the entry without them
                 if not answer.is_success:
                     words = " ".join(answer.text.split()) or f"status {answer.status}"
                     told = reloading.redact(f"{daemon} refused: {line}: {words}", config.secrets)
