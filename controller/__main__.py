@@ -3,24 +3,55 @@
 import asyncio
 import contextlib
 import os
+import secrets
 import signal
+import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from controller import loop, settings
-from frr_adapter import errors
-from frr_adapter.boundary import clock, decoders, health, kube, logs, memory, metrics, outbox, perform, store, watch
+from controller.boundary import fence, lease
+from controller.core import leadership, trouble
+from frr_adapter import errors, refs
+from frr_adapter.boundary import (
+    clock,
+    configuration_state,
+    decoders,
+    health,
+    kube,
+    logs,
+    memory,
+    metrics,
+    outbox,
+    perform,
+    pods,
+    ports,
+    store,
+    watch,
+)
+
+if TYPE_CHECKING:
+    from controller import reviewing
 
 _log = logs.get_logger()
 
 _SETTLE_SECONDS = 5.0
+_DRAIN_SECONDS = 3.0
+"""How long a clean stop waits for answers to what was sent, before it gives up handing over at once."""
 
 
 async def run(chosen: settings.Settings) -> None:
-    """Runs until SIGTERM or SIGINT. Stopping changes nothing: status is the persisted truth."""
+    """Runs until SIGTERM or SIGINT. Stopping changes nothing: status is the persisted truth.
+
+    errors.LeadershipError when another replica leads from now on: whatever was under way has then been broken off.
+    """
     registry = metrics.Metrics()
     registry.include_process()
-    known = store.Store(loop.KINDS)
+    decides = chosen.webhook_mode != "onlywebhook"
+    kinds = loop.KINDS if decides else ("Node",)
+    known = store.Store(kinds)
     the_loop = loop.Loop(chosen, known, registry)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -28,10 +59,37 @@ async def run(chosen: settings.Settings) -> None:
     async with contextlib.AsyncExitStack() as stack:
         kubeconfig = Path(chosen.kubeconfig) if chosen.kubeconfig else None
         api = await stack.enter_async_context(await kube.Kube.connect(kubeconfig))
-        author = perform.Author("metallb-controller", chosen.pod_name or "controller")
-        out = outbox.Outbox(perform.Performer(api, clock.SystemClock(), author), the_loop.failed)
+        owner = await pods.owner(api, chosen.namespace, chosen.pod_name) if decides else None
+        recall = watch.Recall()
+        leading = metrics.LeadershipMetrics(registry)
+
+        def lead() -> None:
+            leading.set_leading(leading=True)
+            the_loop.lead()
+            recall.ask()
+
+        elector = _elector(chosen, api, owner, lead) if decides and chosen.leader_elect else None
+        barrier = fence.Fence(api, lambda: elector is None or elector.is_leading)
+        author = perform.Author("metallb-controller", chosen.pod_name or "controller", owner)
+        out = outbox.Outbox(
+            perform.Performer(barrier, clock.SystemClock(), author), the_loop.failed, the_loop.performed
+        )
         the_loop.connect(out)
-        probes = health.probe_routes(lambda: (), the_loop.unready)
+        unready: list[health.Reasons] = [the_loop.unready] if decides else []
+        if elector is not None:
+            unready.append(elector.trouble)
+        reviewer: reviewing.Reviewing | None = None
+        if chosen.webhook_mode != "disabled":
+            from controller import reviewing as reviews  # its libraries are loaded only where it runs
+
+            reviewer = await reviews.Reviewing.start(api, clock.SystemClock(), chosen, known)
+            stack.push_async_callback(reviewer.close)
+            unready.append(reviewer.unready)
+        probes = health.probe_routes(
+            lambda: (),
+            lambda: tuple(reason for each in unready for reason in each()),
+            lambda: "ok" if elector is None or elector.is_leading else "ok: standby",
+        )
         for host, port, routes in (
             (chosen.host, chosen.health_probe_port, probes),
             (chosen.host, chosen.port, health.metrics_routes(registry)),
@@ -40,16 +98,67 @@ async def run(chosen: settings.Settings) -> None:
             if server is not None:
                 stack.push_async_callback(server.close)
         async with asyncio.TaskGroup() as tasks:
-            running: list[asyncio.Task[None]] = [
-                tasks.create_task(watch.follow(api, each, decoders.DECODERS[each.kind], the_loop.take))
-                for each in decoders.resources(loop.KINDS, chosen.namespace)
+            stopped = tasks.create_task(_true(stop))
+            term: asyncio.Task[str] | None = None
+            running: list[asyncio.Task[Any]] = [stopped]
+            if elector is not None:
+                term = tasks.create_task(elector.run())
+                running += [term, tasks.create_task(elector.attend())]
+                # A lease that is free is ours before the first listing begins, which then need not be repeated.
+                tried = tasks.create_task(elector.tried())
+                running.append(tried)
+                await _first({tried, stopped, term})
+            elif decides:
+                lead()
+            running += [
+                tasks.create_task(watch.follow(api, each, decoders.DECODERS[each.kind], the_loop.take, recall=recall))
+                for each in decoders.resources(kinds, chosen.namespace)
             ]
-            running += [tasks.create_task(the_loop.run()), tasks.create_task(out.run())]
+            if decides:
+                own_state = configuration_state.follow(api, trouble.state_ref(chosen.namespace), the_loop.state_changed)
+                running += [tasks.create_task(each) for each in (the_loop.run(), out.run(), own_state)]
+            if reviewer is not None:
+                running.append(tasks.create_task(reviewer.run()))
             asyncio.get_running_loop().call_later(_SETTLE_SECONDS, memory.settle)
-            await stop.wait()
-            _log.info("stopping; every address stays where it is")
+            await _first({stopped, term} if term is not None else {stopped})
+            lost = term.result() if term is not None and term.done() else ""
+            if not lost:
+                _log.info("stopping; every address stays where it is")
+            if elector is not None and term is not None and not lost:
+                await _hand_over(elector, barrier, term)
             for task in running:
                 task.cancel()
+    if lost:
+        raise errors.LeadershipError(f"{lost}; stopped at once, to start again as a standby")
+
+
+def _elector(
+    chosen: settings.Settings, api: ports.KubePort, owner: ports.Document | None, gained: Callable[[], None]
+) -> lease.Elector:
+    # A container that starts again in the same pod is the same candidate, and need not wait for itself. Nothing less than
+    # the pod's UID says that it is the same.
+    unique = owner["uid"] if owner is not None else secrets.token_hex(8)
+    terms = leadership.Terms(chosen.lease_duration, chosen.renew_deadline, chosen.retry_period)
+    rules = leadership.Rules(f"{chosen.pod_name or socket.gethostname()}_{unique}", terms)
+    ref = refs.ObjectRef("Lease", chosen.namespace, chosen.lease_name)
+    return lease.Elector(api, clock.SystemClock(), ref, rules, gained)
+
+
+async def _hand_over(elector: lease.Elector, barrier: fence.Fence, term: asyncio.Task[str]) -> None:
+    """Lets others lead at once, provided that nothing we wrote can still arrive; the lease runs out by itself otherwise."""
+    barrier.close()
+    if await barrier.drained(_DRAIN_SECONDS):
+        term.cancel()
+        await asyncio.wait({term})
+        await elector.resign()
+
+
+async def _true(event: asyncio.Event) -> None:
+    await event.wait()
+
+
+async def _first(tasks: set[asyncio.Task[Any]]) -> None:
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
 
 
 def main() -> int:

@@ -2,6 +2,9 @@
 
 Level-triggered: every wake-up decides about the whole (the allocator remembers what did not change). What was written but
 is not visible yet is wanted again by every decision and sent only once.
+
+A replica that does not lead runs no cycle: it only keeps its view of the world warm and tells whether the configuration is
+good. `lead` starts the cycles, the first one after everything has been listed anew.
 """
 
 import asyncio
@@ -13,6 +16,7 @@ from controller import values
 from controller.core import allocator, memory, trouble
 from frr_adapter import effects, problems, refs
 from frr_adapter.boundary import logs, metrics, outbox, perform, store, watch
+from frr_adapter.model import snapshot
 from frr_adapter.resolve import view
 
 _log = logs.get_logger()
@@ -32,6 +36,8 @@ KINDS = (
 """What the controller watches. No cycle runs before all of them are listed: an address might be given out twice."""
 
 _RETRY_SECONDS = 1.0
+_REST = 3.0
+"""Rest after a cycle, in times of its length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +63,19 @@ class Loop:
         self._allocator = allocator.Allocator(settings.lb_class)
         self._client_metrics = metrics.ClientMetrics(registry)
         self._pool_metrics = metrics.AllocatorMetrics(registry)
+        self._latency = metrics.AssignmentMetrics(registry)
         self._problems: frozenset[problems.Problem] = frozenset()
+        self._found: tuple[problems.Problem, ...] | None = None
         self._uids: dict[refs.ObjectRef, str] = {}
-        self._sent: dict[refs.ObjectRef, effects.Effect] = {}
+        self._sent: dict[str, effects.WriteServiceStatus] = {}
+        self._again: set[str] = set()
+        self._sent_counters: tuple[effects.WritePoolStatus, ...] = ()
+        self._counts: tuple[values.PoolCount, ...] | None = None
+        self._seen_at: dict[str, float] = {}
         self._reported: effects.WriteConfigurationState | None = None
         self._wake = asyncio.Event()
-        self._cycles = 0
+        self._is_leading = False
+        self._is_warm = False
         self._outbox: outbox.Outbox | None = None
 
     def connect(self, out: outbox.Outbox) -> None:
@@ -74,65 +87,136 @@ class Loop:
         if isinstance(event, watch.Upserted) and event.decoded.problems:
             self._uids[event.decoded.ref] = event.decoded.uid
         if self._store.apply(event):
+            self._note_arrival(event)
             self._wake.set()
+
+    @property
+    def is_leading(self) -> bool:
+        """Whether cycles run, or will as soon as everything is listed."""
+        return self._is_leading
+
+    def lead(self) -> None:
+        """Cycles run from now on. What was seen while others led may be old: they wait for listings begun after this call."""
+        self._is_leading = True
+        self._store.expect_listings()
+
+    def state_changed(self) -> None:
+        """Somebody, perhaps we, wrote or deleted our ConfigurationState object: it is compared and written again."""
+        self._reported = None
+        self._wake.set()
 
     def failed(self, failures: tuple[perform.Failure, ...]) -> None:
         """Effects that were not performed are wanted again: after a conflict by the watch event under way, else soon."""
         for failure in failures:
-            self._sent.pop(failure.effect.ref, None)
-            if isinstance(failure.effect, effects.WriteConfigurationState):
-                self._reported = None
+            match failure.effect:
+                case effects.WriteServiceStatus(ref=ref):
+                    asyncio.get_running_loop().call_later(_RETRY_SECONDS, self._again.add, ref.key)
+                case effects.WriteConfigurationState():
+                    self._reported = None
+                case effects.WritePoolStatus():
+                    self._sent_counters = ()
+                case effects.EmitEvent():
+                    pass
             if not failure.is_ordinary:
                 self._client_metrics.update_errors.add()
         asyncio.get_running_loop().call_later(_RETRY_SECONDS, self._wake.set)
 
+    def performed(self, effect: effects.Effect) -> None:
+        """The API took an effect."""
+        if isinstance(effect, effects.WriteServiceStatus) and effect.ips:
+            seen_at = self._seen_at.pop(effect.ref.key, None)
+            if seen_at is not None:
+                self._latency.observe(asyncio.get_running_loop().time() - seen_at)
+
+    def _note_arrival(self, event: watch.WatchEvent) -> None:
+        """Remembers since when a Service needs an address."""
+        match event:
+            case watch.Upserted("Service", decoded) if decoded.value is not None:
+                if decoded.value.is_load_balancer and not decoded.value.ingress:
+                    self._seen_at.setdefault(decoded.ref.key, asyncio.get_running_loop().time())
+            case watch.Deleted("Service", ref):
+                self._seen_at.pop(ref.key, None)
+            case _:
+                pass
+
     def unready(self) -> tuple[str, ...]:
-        """Why the controller is not ready, empty when it is."""
+        """Why the controller is not ready, empty when it is; a replica that once was stays so when it takes over."""
+        if self._is_warm:
+            return ()
         reasons = [f"not listed yet: {kind}" for kind in self._store.unlisted]
-        if not reasons and not self._cycles:
-            reasons.append("no cycle has run yet")
-        return tuple(reasons)
+        return tuple(reasons) or ("no cycle has run yet",)
 
     async def run(self) -> NoReturn:
         """Cycles until cancelled. A cycle that fails is logged, counted and tried again; nothing is released by it."""
+        clock = asyncio.get_running_loop()
         while True:
             await self._wake.wait()
             self._wake.clear()
             if not self._store.all_listed:
                 continue
+            begun = clock.time()
             try:
-                self.cycle()
+                if self._is_leading:
+                    self.cycle()
+                else:
+                    self.stand_by()
             except Exception:
                 _log.exception("cycle failed")
                 self._client_metrics.update_errors.add()
                 asyncio.get_running_loop().call_later(_RETRY_SECONDS, self._wake.set)
-            await asyncio.sleep(0)  # the watches get their turn between two cycles
+            # Deciding may take a quarter of the time: in a burst, what comes meanwhile is one cycle.
+            await asyncio.sleep(_REST * (clock.time() - begun))
+
+    def stand_by(self) -> None:
+        """Instead of a cycle while another replica leads: looks at the world, says how it is, and wants nothing."""
+        _, found = self._look()
+        self._client_metrics.set_config(loaded=True, stale=bool(found))
+        self._is_warm = True
 
     def cycle(self) -> CycleReport:
         """One cycle: decides from what is known now and hands the effects on."""
-        world, left_out = self._view.look({kind: self._store.objects(kind) for kind in KINDS})
-        found = (*self._store.all_problems, *left_out)
+        world, found = self._look()
         decision = self._allocator.decide(world)
-        wanted = self._unsent(decision.effects) + self._trouble(found)
+        wanted = self._unsent(decision) + self._trouble(found)
         if self._outbox is not None:
             self._outbox.put(wanted)
         self._tell(decision)
-        self._cycles += 1
+        self._is_warm = True
         self._client_metrics.updates.add()
         self._client_metrics.set_config(loaded=True, stale=bool(found))
         summary = CycleReport(len(world.services), len(decision.changed), len(wanted), len(found))
         _log.debug("cycle", summary=str(summary))
         return summary
 
-    def _unsent(self, wanted: tuple[effects.Effect, ...]) -> tuple[effects.Effect, ...]:
-        """Events always; a write only when the same is not under way already."""
-        writes = {each.ref: each for each in wanted if not isinstance(each, effects.EmitEvent)}
-        fresh = {ref: each for ref, each in writes.items() if self._sent.get(ref) != each}
-        self._sent = {**writes}
-        return tuple(each for each in wanted if isinstance(each, effects.EmitEvent) or each.ref in fresh)
+    def _look(self) -> tuple[snapshot.Snapshot, tuple[problems.Problem, ...]]:
+        world, left_out = self._view.look({kind: self._store.objects(kind) for kind in KINDS})
+        return world, (*self._store.all_problems, *left_out)
+
+    def _unsent(self, decision: memory.Decision) -> tuple[effects.Effect, ...]:
+        """Events always; a write only when the same is not under way already.
+
+        Only what the decision revised can be new, so the many that wait for the API cost nothing.
+        """
+        again, self._again = self._again, set()
+        fresh: list[str] = []
+        for key in decision.revised | again:
+            write = decision.unwritten.get(key)
+            if write is None:
+                self._sent.pop(key, None)
+            elif key in again or self._sent.get(key) != write:
+                self._sent[key] = write
+                fresh.append(key)
+        wanted = decision.wanted(fresh)
+        if decision.pool_writes == self._sent_counters:
+            wanted = wanted[: len(wanted) - len(decision.pool_writes)]
+        self._sent_counters = decision.pool_writes
+        return wanted
 
     def _trouble(self, found: tuple[problems.Problem, ...]) -> tuple[effects.Effect, ...]:
         wanted: tuple[effects.Effect, ...] = ()
+        if found == self._found and self._reported is not None:
+            return wanted
+        self._found = found
         if (now := frozenset(found)) != self._problems:
             uids = {**self._uids, **self._known_uids(now)}
             wanted = trouble.events(found, self._problems, uids)
@@ -163,9 +247,13 @@ class Loop:
                 case values.Assigned(ips=ips, pool=pool):
                     _log.info("assigned", service=key, ips=[str(ip) for ip in ips], pool=pool)
                 case values.Refused() as refused:
+                    self._seen_at.pop(key, None)  # from now on it waits for an address and not for us
                     _log.warning("refused", service=key, reason=str(refused.why))
                 case values.Released():
                     _log.info("released", service=key)
+        if decision.counts is self._counts:
+            return
+        self._counts = decision.counts
         self._pool_metrics.set_pools(
             metrics.PoolFigures(
                 each.pool,

@@ -1,6 +1,6 @@
-"""What the controller decides for each Service, as frozen values, with every reason named.
+"""What the controller decides for each Service, and about its own lease, as frozen values, with every reason named.
 
-Made by `controller.core`, shown by the loop in logs and metrics. Never holds text of the API or anything that can change.
+Made by `controller.core`, shown by the loop in logs and metrics; the lease's are carried out by `boundary.lease`. Never holds text of the API or anything that can change.
 """
 
 import enum
@@ -164,3 +164,59 @@ class PoolCount:
     def available_ipv6(self) -> int:
         """As `available_ipv4`."""
         return max(0, self.capacity_ipv6 - self.assigned_ipv6)
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The spec of a coordination.k8s.io/v1 Lease. `holder` is empty when it was released; `duration` in seconds.
+
+    `acquired` and `renewed` are timestamps for people: they come from the holder's clock and are compared with nothing.
+    """
+
+    holder: str
+    duration: int
+    acquired: str
+    renewed: str
+    transitions: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """The lease as this process saw it last: None when there is no such object.
+
+    From `free_at` (own monotonic seconds) on nobody can lead by what was seen.
+    """
+
+    lease: Lease | None
+    version: str
+    free_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Read the lease first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """Write `lease` over the version that was seen; create it when `version` is empty."""
+
+    lease: Lease
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stand:
+    """Stand by: somebody else leads, or may do so."""
+
+    holder: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The leadership is over; `why` is for people."""
+
+    why: str
+
+
+LeaseStep = Look | Take | Stand | Lost

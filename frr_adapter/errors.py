@@ -22,6 +22,10 @@ class KubernetesError(FrrAdapterError):
         self.message = message
 
 
+class LeadershipError(FrrAdapterError):
+    """Another replica leads, or may lead by now: this one has stopped and is to be started again."""
+
+
 class ApplyError(FrrAdapterError):
     """FRR refused a configuration or could not be reached; what FRR ran before may still run."""
 

@@ -12,6 +12,7 @@ from frr_adapter import errors
 from frr_adapter.boundary import (
     clock,
     completing,
+    configuration_state,
     decoders,
     files,
     health,
@@ -21,6 +22,7 @@ from frr_adapter.boundary import (
     metrics,
     outbox,
     perform,
+    pods,
     reload,
     store,
     watch,
@@ -28,6 +30,7 @@ from frr_adapter.boundary import (
 from speaker import exclusion, loop, settings
 from speaker.boundary import applying, layer2, netlink, sidecar, sockets
 from speaker.core import layer2 as layer2_rules
+from speaker.core import report
 
 _log = logs.get_logger()
 
@@ -57,7 +60,8 @@ async def run(chosen: settings.Settings) -> None:
         api = await stack.enter_async_context(
             await kube.Kube.connect(Path(chosen.kubeconfig) if chosen.kubeconfig else None)
         )
-        author = perform.Author("metallb-speaker", chosen.node_name)
+        owner = await pods.owner(api, chosen.namespace, chosen.pod_name)
+        author = perform.Author("metallb-speaker", chosen.node_name, owner)
         out = outbox.Outbox(perform.Performer(api, clock.SystemClock(), author), the_loop.failed)
         bgp = _applying(chosen, the_loop)
         the_loop.connect(out, bgp)
@@ -73,6 +77,8 @@ async def run(chosen: settings.Settings) -> None:
                 for each in decoders.resources(loop.KINDS, chosen.namespace)
             ]
             running += [tasks.create_task(the_loop.run()), tasks.create_task(out.run())]
+            own_state = report.state_ref(chosen.node_name, chosen.namespace)
+            running.append(tasks.create_task(configuration_state.follow(api, own_state, the_loop.state_changed)))
             if bgp is not None:
                 running.append(tasks.create_task(bgp.run()))
                 follower = sidecar.Sidecar(Path(chosen.frr_vty_dir))

@@ -91,6 +91,11 @@ class Loop:
         """There is news: a cycle is due."""
         self._wake.set()
 
+    def state_changed(self) -> None:
+        """Somebody, perhaps we, wrote or deleted our ConfigurationState object: it is compared and written again."""
+        self._reported = None
+        self.poke()
+
     def failed(self, failures: tuple[perform.Failure, ...]) -> None:
         """Effects that were not performed; the state object is wanted again."""
         self._client_metrics.update_errors.add(sum(not failure.is_ordinary for failure in failures))

@@ -101,7 +101,8 @@ class Allocator:
         outcomes = turn.finish(_waiters(self._whose_words_may_change(fullness, touched), moved), {})
         outcomes |= {one.key: values.Released() for one in ours if not one.is_load_balancer}
         fresh = _entries(outcomes, {one.key: one for one in ours}, entries, turn)
-        told = {key: _events(entry, entries.get(key)) for key, entry in fresh.items()}
+        told = _told(fresh, entries)
+        revised = frozenset((*left, *(key for key, entry in fresh.items() if entry is not entries.get(key))))
         changed = sorted({*left, *(key for key, entry in fresh.items() if _is_news(entry, entries.get(key)))})
         for key in left:
             self._forget(key)
@@ -112,7 +113,14 @@ class Allocator:
             self._counts = pool_status.count(ledger)
         memory = memories.Memory(MappingProxyType(dict(self._entries)), snapshot.configuration.pools)
         return memories.Decision(
-            memory, _effects(memory.pools, self._counts, self._unwritten, told), ledger, self._counts, tuple(changed)
+            memory,
+            MappingProxyType(dict(self._unwritten)),
+            revised,
+            told,
+            pool_status.writes(memory.pools, self._counts),
+            ledger,
+            self._counts,
+            tuple(changed),
         )
 
     def _changes(self, snapshot: snapshots.Snapshot) -> tuple[list[services.Service], list[str]]:
@@ -194,31 +202,22 @@ def _decide(
     turn.serve()
     outcomes |= turn.finish(waiters, {})
     fresh = _entries(outcomes, known, previous.entries, turn)
-    told = {key: _events(entry, previous.entries.get(key)) for key, entry in fresh.items()}
     unwritten = {key: entry.write for key, entry in fresh.items() if entry.write is not None}
-    changed = [key for key, entry in fresh.items() if _is_news(entry, previous.entries.get(key))]
-    changed += [key for key in previous.entries if key not in fresh]
+    left = [key for key in previous.entries if key not in fresh]
+    changed = [*left, *(key for key, entry in fresh.items() if _is_news(entry, previous.entries.get(key)))]
+    revised = frozenset((*left, *(key for key, entry in fresh.items() if entry is not previous.entries.get(key))))
     memory = memories.Memory(MappingProxyType(fresh), snapshot.configuration.pools)
     counts = pool_status.count(ledger)
     return memories.Decision(
-        memory, _effects(memory.pools, counts, unwritten, told), ledger, counts, tuple(sorted(changed))
+        memory,
+        MappingProxyType(unwritten),
+        revised,
+        _told(fresh, previous.entries),
+        pool_status.writes(memory.pools, counts),
+        ledger,
+        counts,
+        tuple(sorted(changed)),
     )
-
-
-def _effects(
-    some_pools: tuple[pools.Pool, ...],
-    counts: tuple[values.PoolCount, ...],
-    unwritten: Mapping[str, effects.WriteServiceStatus],
-    told: Mapping[str, tuple[effects.EmitEvent, ...]],
-) -> tuple[effects.Effect, ...]:
-    """Everything to do, ordered by Service, then pool."""
-    wanted: list[effects.Effect] = []
-    for key in sorted({*unwritten, *(key for key, events in told.items() if events)}):
-        if key in unwritten:
-            wanted.append(unwritten[key])
-        wanted += told.get(key, ())
-    wanted += pool_status.writes(some_pools, counts)
-    return tuple(wanted)
 
 
 def _task(service: services.Service, entry: memories.Entry | None, *, same_pools: bool) -> settle.Task:
@@ -262,6 +261,14 @@ def _entries(
         request = turn.requests.get(key) or requests.read(service)
         fresh[key] = memories.Entry(service, request, outcome, claims.get(key), said, write)
     return fresh
+
+
+def _told(
+    fresh: Mapping[str, memories.Entry], before: Mapping[str, memories.Entry]
+) -> dict[str, tuple[effects.EmitEvent, ...]]:
+    """Events by key, without those that have none."""
+    found = ((key, _events(entry, before.get(key))) for key, entry in fresh.items())
+    return {key: events for key, events in found if events}
 
 
 def _events(entry: memories.Entry, before: memories.Entry | None) -> tuple[effects.EmitEvent, ...]:

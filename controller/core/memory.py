@@ -4,7 +4,7 @@ Remembering makes decisions steady while writes are under way: an address given 
 """
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -12,7 +12,7 @@ from controller import values
 from controller.core import allocate, report
 from controller.core import ledger as ledgers
 from controller.core import request as requests
-from frr_adapter import effects
+from frr_adapter import effects as effects_
 from frr_adapter.model import pool as pools
 from frr_adapter.model import service as services
 
@@ -26,7 +26,7 @@ class Entry:
     outcome: values.Outcome
     claim: ledgers.Claim | None
     said: tuple[report.Notice, ...]
-    write: effects.WriteServiceStatus | None
+    write: effects_.WriteServiceStatus | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +65,35 @@ def wait_of(entry: Entry) -> Wait | None:
 class Decision:
     """What is decided about everything, and what is to be done about it.
 
-    `changed` are keys of services whose outcome is not that of the decision before, sorted; services that left are among
-    them. `effects` are ordered by Service, then pool. `ledger` lives on in the allocator: read it before the next decision.
+    `unwritten` are the statuses that the API does not show yet, by key; `revised` the keys whose entry is not that of the
+    decision before, those that left among them; `told` the events about them; `pool_writes` the counters that the API does
+    not show yet. `changed` are keys of services whose outcome is another than before, sorted; services that left are among
+    them. `ledger` lives on in the allocator: read it before the next decision.
     """
 
     memory: Memory
-    effects: tuple[effects.Effect, ...]
+    unwritten: Mapping[str, effects_.WriteServiceStatus]
+    revised: frozenset[str]
+    told: Mapping[str, tuple[effects_.EmitEvent, ...]]
+    pool_writes: tuple[effects_.WritePoolStatus, ...]
     ledger: ledgers.Ledger
     counts: tuple[values.PoolCount, ...]
     changed: tuple[str, ...]
+
+    @property
+    def effects(self) -> tuple[effects_.Effect, ...]:
+        """Everything that is wanted, ordered by Service, then pool. Made anew at each call."""
+        return self.wanted(self.unwritten)
+
+    def wanted(self, keys: Iterable[str]) -> tuple[effects_.Effect, ...]:
+        """As `effects`, but only those statuses that are named; events and counters always."""
+        found: list[effects_.Effect] = []
+        writes = {key: self.unwritten[key] for key in keys if key in self.unwritten}
+        for key in sorted(writes.keys() | self.told.keys()):
+            if key in writes:
+                found.append(writes[key])
+            found += self.told.get(key, ())
+        return (*found, *self.pool_writes)
 
     @property
     def outcomes(self) -> dict[str, values.Outcome]:

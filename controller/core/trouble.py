@@ -11,6 +11,11 @@ _OWN_KINDS = frozenset({"IPAddressPool", "Community"})
 """Kinds that the controller itself depends on; about the others its ConfigurationState is silent, as speakers speak."""
 
 
+def state_ref(namespace: str) -> refs.ObjectRef:
+    """The name of the controller's ConfigurationState."""
+    return refs.ObjectRef("ConfigurationState", namespace, "controller")
+
+
 def events(
     found: Iterable[problems.Problem], before: frozenset[problems.Problem], uids: Mapping[refs.ObjectRef, str]
 ) -> tuple[effects.EmitEvent, ...]:
@@ -25,7 +30,7 @@ def events(
 def configuration_state(found: Iterable[problems.Problem], namespace: str) -> effects.WriteConfigurationState:
     """The ConfigurationState object of the controller."""
     return effects.WriteConfigurationState(
-        refs.ObjectRef("ConfigurationState", namespace, "controller"),
+        state_ref(namespace),
         CONDITION_TYPE,
         (("metallb.io/component-type", "controller"),),
         tuple(each.summary for each in found if each.ref.kind in _OWN_KINDS),

@@ -29,14 +29,23 @@ class Answer:
 
 Route = Callable[[], Answer]
 Reasons = Callable[[], tuple[str, ...]]
+Word = Callable[[], str]
 
 
-def probe_routes(dead: Reasons, unready: Reasons) -> Mapping[str, Route]:
+def _ok() -> str:
+    return "ok"
+
+
+def probe_routes(dead: Reasons, unready: Reasons, ready: Word = _ok) -> Mapping[str, Route]:
     """`/healthz` and `/livez` answer 200 while `dead` gives no reason, `/readyz` while `unready` gives none; else 503.
 
-    The reasons are the body, one per line.
+    The reasons are the body, one per line; `ready` is the body of a ready `/readyz`.
     """
-    return {"/healthz": lambda: _probe(dead), "/livez": lambda: _probe(dead), "/readyz": lambda: _probe(unready)}
+    return {
+        "/healthz": lambda: _probe(dead),
+        "/livez": lambda: _probe(dead),
+        "/readyz": lambda: _probe(unready, ready),
+    }
 
 
 def metrics_routes(registry: metrics.Metrics) -> Mapping[str, Route]:
@@ -44,11 +53,11 @@ def metrics_routes(registry: metrics.Metrics) -> Mapping[str, Route]:
     return {"/metrics": lambda: Answer(http.HTTPStatus.OK, registry.render(), _EXPOSITION)}
 
 
-def _probe(reasons: Reasons) -> Answer:
+def _probe(reasons: Reasons, word: Word = _ok) -> Answer:
     found = reasons()
     if found:
         return Answer(http.HTTPStatus.SERVICE_UNAVAILABLE, "".join(f"{line}\n" for line in found).encode())
-    return Answer(http.HTTPStatus.OK, b"ok\n")
+    return Answer(http.HTTPStatus.OK, f"{word()}\n".encode())
 
 
 class HttpServer:

@@ -6,6 +6,7 @@ Gauge families are replaced as a whole, so the series of something that is gone 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+import prometheus_client
 from prometheus_client import exposition, process_collector, registry
 from prometheus_client import metrics_core as core
 
@@ -65,6 +66,11 @@ class Metrics:
             ]
         return family
 
+    def histogram(self, name: str, documentation: str, buckets: tuple[float, ...]) -> prometheus_client.Histogram:
+        """Registers a histogram without labels; `buckets` are upper bounds, infinity is added."""
+        prometheus_client.disable_created_metrics()
+        return prometheus_client.Histogram(name, documentation, buckets=buckets, registry=self._registry)
+
     def include_process(self) -> None:
         """Adds `process_*` (memory, file descriptors, CPU time), whose names all client libraries share."""
         process_collector.ProcessCollector(registry=self._registry)
@@ -112,6 +118,18 @@ class PoolFigures:
     ipv6_in_use: int
 
 
+class LeadershipMetrics:
+    """`frr_adapter_controller_leading`, in the controller."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._leading = metrics.gauge("frr_adapter_controller_leading", "1 while this replica leads")
+        self._leading.put(0)
+
+    def set_leading(self, *, leading: bool) -> None:
+        """Whether this replica leads."""
+        self._leading.put(int(leading))
+
+
 class AllocatorMetrics:
     """`metallb_allocator_*`, in the controller."""
 
@@ -135,6 +153,25 @@ class AllocatorMetrics:
         known = tuple(pools)
         for field, family in self._families.items():
             family.replace({(pool.pool,): getattr(pool, field) for pool in known})
+
+
+class AssignmentMetrics:
+    """`frr_adapter_service_assignment_seconds`, in the controller: how long a Service waits for us.
+
+    From the watch event that first shows a Service without an address to the acknowledgement of its status write. A
+    Service that is refused an address waits for the pools and not for us, and is not counted.
+    """
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._seconds = metrics.histogram(
+            "frr_adapter_service_assignment_seconds",
+            "Time from the watch event of a Service without an address until its status was written",
+            (0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0),
+        )
+
+    def observe(self, seconds: float) -> None:
+        """Counts one assignment."""
+        self._seconds.observe(seconds)
 
 
 @dataclass(frozen=True, slots=True)

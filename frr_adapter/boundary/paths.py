@@ -39,6 +39,12 @@ KINDS = MappingProxyType(
             Kind("EndpointSlice", "discovery.k8s.io/v1", "endpointslices"),
             Kind("Lease", "coordination.k8s.io/v1", "leases"),
             Kind("Deployment", "apps/v1", "deployments"),
+            Kind(
+                "ValidatingWebhookConfiguration",
+                "admissionregistration.k8s.io/v1",
+                "validatingwebhookconfigurations",
+                is_namespaced=False,
+            ),
             Kind("BFDProfile", METALLB, "bfdprofiles"),
             Kind("BGPAdvertisement", METALLB, "bgpadvertisements"),
             Kind("BGPPeer", "metallb.io/v1beta2", "bgppeers"),

@@ -1,18 +1,14 @@
-"""Does what the cores decided: turns `effects.Effect` values into requests. Loops call it at the end of a cycle.
+"""Does what the cores decided: turns `effects.Effect` values into requests. The outbox calls it.
 
 It must never decide: an effect that fails is returned, and a later cycle wants it again or does not.
 """
 
-import asyncio
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import assert_never
 
-from frr_adapter import effects, errors, refs
+from frr_adapter import effects, errors
 from frr_adapter.boundary import configuration_state, events, paths, ports, retry
 from frr_adapter.model import service
-
-_IN_FLIGHT = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +33,8 @@ class Author:
     owner: ports.Document | None = None
 
 
-_Numbered = tuple[int, effects.Effect]
-
-
 class Performer:
-    """Performs effects for one program, at most `_IN_FLIGHT` objects at a time, those of one object one after another."""
+    """Performs effects for one program. The caller sees to it that those of one object come one after another."""
 
     def __init__(
         self, kube: ports.KubePort, time: ports.Clock, author: Author, pace: retry.Pace = retry.DEFAULT
@@ -52,28 +45,16 @@ class Performer:
         self._pace = pace
         self._events = events.EventRecorder(kube, time, author.component, author.instance, pace)
 
-    async def perform(self, wanted: Iterable[effects.Effect]) -> tuple[Failure, ...]:
-        """Does all effects and gives back those that failed, in the order they were given.
+    async def perform(self, effect: effects.Effect) -> Failure | None:
+        """Does one effect; None when it was done.
 
         What may pass (no answer, 429, 5xx) is retried a few times first.
         """
-        groups: dict[refs.ObjectRef, list[_Numbered]] = {}
-        for number, effect in enumerate(wanted):
-            groups.setdefault(effect.ref, []).append((number, effect))
-        failed: list[tuple[int, Failure]] = []
-        waiting = iter(groups.values())
-        async with asyncio.TaskGroup() as workers:
-            for _ in range(min(_IN_FLIGHT, len(groups))):
-                workers.create_task(self._work(waiting, failed))
-        return tuple(failure for _, failure in sorted(failed, key=lambda numbered: numbered[0]))
-
-    async def _work(self, waiting: Iterator[list[_Numbered]], failed: list[tuple[int, Failure]]) -> None:
-        for group in waiting:
-            for number, effect in group:
-                try:
-                    await self._do(effect)
-                except errors.KubernetesError as error:
-                    failed.append((number, Failure(effect, error)))
+        try:
+            await self._do(effect)
+        except errors.KubernetesError as error:
+            return Failure(effect, error)
+        return None
 
     async def _do(self, effect: effects.Effect) -> None:
         match effect:

@@ -74,13 +74,27 @@ async def forever(
 
 async def bounded(action: Callable[[], Awaitable[T]], pace: Pace) -> T:
     """Does `action`, again only after failures that may pass (see `is_passing`), `pace.attempts` times at most."""
+    try:
+        return await action()
+    except errors.KubernetesError as error:
+        # tenacity costs as much as a request, and almost every request passes at once: it only sees the others
+        if pace.attempts < 2 or not is_passing(error):
+            raise
+        first = error
     retrying = tenacity.AsyncRetrying(
         wait=_wait(pace),
         stop=tenacity.stop_after_attempt(pace.attempts),
         retry=tenacity.retry_if_exception(is_passing),
         reraise=True,
     )
-    return await retrying(_plain(action))
+    failures = [first]
+
+    async def again() -> T:
+        if failures:
+            raise failures.pop()
+        return await action()
+
+    return await retrying(_plain(again))
 
 
 def _plain(action: Callable[[], Awaitable[T]]) -> Callable[[], Any]:

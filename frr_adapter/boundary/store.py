@@ -3,12 +3,21 @@
 It keeps values and compares them; it must never resolve references or decide anything. All in one thread, no awaiting.
 """
 
+import bisect
 from collections.abc import Iterable
 from typing import Any, assert_never
 
 from frr_adapter import problems, refs
 from frr_adapter.boundary import watch
 from frr_adapter.decode import decoded
+
+
+_Place = tuple[str, str]
+
+
+def _place(ref: refs.ObjectRef) -> _Place:
+    """Orders as the reference does among those of one kind; tuples compare many times faster."""
+    return (ref.namespace, ref.name)
 
 
 class Store:
@@ -18,7 +27,10 @@ class Store:
         self._unlisted = set(kinds)
         self._values: dict[str, dict[refs.ObjectRef, Any]] = {kind: {} for kind in self._unlisted}
         self._problems: dict[refs.ObjectRef, tuple[problems.Problem, ...]] = {}
-        self._sorted: dict[str, tuple[Any, ...]] = {}
+        # The same values in order, kept so: sorting thousands again for every change of one would be most of a cycle.
+        self._order: dict[str, list[_Place]] = {kind: [] for kind in self._values}
+        self._listed: dict[str, list[Any]] = {kind: [] for kind in self._values}
+        self._tuples: dict[str, tuple[Any, ...]] = {}
         self._sorted_problems: tuple[problems.Problem, ...] | None = ()
 
     @property
@@ -30,6 +42,10 @@ class Store:
     def unlisted(self) -> tuple[str, ...]:
         """Kinds whose first listing has not ended yet, sorted."""
         return tuple(sorted(self._unlisted))
+
+    def expect_listings(self) -> None:
+        """Counts every kind as unlisted until its next listing has ended; the values stay."""
+        self._unlisted = set(self._values)
 
     def apply(self, event: watch.WatchEvent) -> bool:
         """Keeps what the event says; True when a later reading would differ from an earlier one.
@@ -45,20 +61,15 @@ class Store:
                 # Both must happen, so no short circuit.
                 return self._keep(kind, newest) | self._complain(newest.ref, newest.problems)
             case watch.Deleted(kind, ref):
-                is_known = self._values[kind].pop(ref, None) is not None
-                if is_known:
-                    self._sorted.pop(kind, None)
-                return is_known | self._complain(ref, ())
+                return self._drop(kind, ref) | self._complain(ref, ())
             case _:
                 assert_never(event)
 
     def objects(self, kind: str) -> tuple[Any, ...]:
         """All usable values of a kind, sorted by reference; the very same tuple until one of them changes."""
-        found = self._sorted.get(kind)
+        found = self._tuples.get(kind)
         if found is None:
-            values = self._values[kind]
-            found = tuple(values[ref] for ref in sorted(values))
-            self._sorted[kind] = found
+            found = self._tuples[kind] = tuple(self._listed[kind])
         return found
 
     @property
@@ -73,8 +84,23 @@ class Store:
         # A version that cannot be used replaces nothing: what works goes on working, and the problem is told.
         if newest.value is None or values.get(newest.ref) == newest.value:
             return False
+        order, listed, place = self._order[kind], self._listed[kind], _place(newest.ref)
+        index = bisect.bisect_left(order, place)
+        if newest.ref in values:
+            listed[index] = newest.value
+        else:
+            order.insert(index, place)
+            listed.insert(index, newest.value)
         values[newest.ref] = newest.value
-        self._sorted.pop(kind, None)
+        self._tuples.pop(kind, None)
+        return True
+
+    def _drop(self, kind: str, ref: refs.ObjectRef) -> bool:
+        if self._values[kind].pop(ref, None) is None:
+            return False
+        index = bisect.bisect_left(self._order[kind], _place(ref))
+        del self._order[kind][index], self._listed[kind][index]
+        self._tuples.pop(kind, None)
         return True
 
     def _complain(self, ref: refs.ObjectRef, found: tuple[problems.Problem, ...]) -> bool:

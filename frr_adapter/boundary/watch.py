@@ -8,7 +8,7 @@ in between are reported and unchanged objects are not. Must never interpret an o
 
 import asyncio
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -126,27 +126,70 @@ _read_event = msgspec.json.Decoder(_Event).decode
 _read_status = msgspec.json.Decoder(_Status).decode
 
 
+class Recall:
+    """Makes followers list everything anew, for who must know the world as it is now and not as a late watch shows it."""
+
+    def __init__(self) -> None:
+        self._asked = 0
+        self._scopes: set[asyncio.Timeout] = set()
+
+    @property
+    def asked(self) -> int:
+        """How often it was asked."""
+        return self._asked
+
+    def ask(self) -> None:
+        """Every `Listed` that a follower tells from now on ends a listing that was begun from now on."""
+        self._asked += 1
+        scopes, self._scopes = self._scopes, set()
+        for scope in scopes:
+            scope.reschedule(asyncio.get_running_loop().time())
+
+    async def until_asked(self, work: Callable[[], Awaitable[NoReturn]]) -> None:
+        """Does `work` until the next `ask`, wherever it is then: reading, watching or waiting to try again."""
+        try:
+            async with asyncio.timeout(None) as scope:
+                self._scopes.add(scope)
+                await work()
+        except TimeoutError:
+            if not scope.expired():
+                raise
+        finally:
+            self._scopes.discard(scope)
+
+
 async def follow(
     kube: ports.KubePort,
     resource: Resource,
     decode: Decode,
     sink: Sink,
     pace: Pace = DEFAULT,
+    recall: Recall | None = None,
 ) -> NoReturn:
     """Tells `sink` everything about `resource` until cancelled; failures of the API are logged and retried, never raised.
 
     Only what `sink` raises comes out: that is a bug, and the caller's decision.
     """
-    follower = _Follower(kube, resource, decode, sink, pace)
+    recall = recall or Recall()
+    follower = _Follower(kube, resource, decode, sink, pace, recall)
+
+    async def advance_for_ever() -> NoReturn:
+        while True:
+            await retry.forever(follower.advance, pace.waits, follower.note)
+
     while True:
-        await retry.forever(follower.advance, pace.waits, follower.note)
+        await recall.until_asked(advance_for_ever)
 
 
 class _Follower:
     """What is known of one resource: the version of every object, and the position in the API's history."""
 
-    def __init__(self, kube: ports.KubePort, resource: Resource, decode: Decode, sink: Sink, pace: Pace) -> None:
+    def __init__(
+        self, kube: ports.KubePort, resource: Resource, decode: Decode, sink: Sink, pace: Pace, recall: Recall
+    ) -> None:
         self._kube = kube
+        self._recall = recall
+        self._listed_for = 0
         self._resource = resource
         self._decode = decode
         self._sink = sink
@@ -168,9 +211,12 @@ class _Follower:
     async def advance(self) -> None:
         """One list where the position is unknown, and one watch. Returns when the watch brought news or lasted."""
         try:
-            if not self._position:
+            while not self._position or self._listed_for != self._recall.asked:
+                asked = self._recall.asked
                 await self._list()
-                self._sink(Listed(self._resource.kind))
+                if asked == self._recall.asked:
+                    self._listed_for = asked
+                    self._sink(Listed(self._resource.kind))
             await self._watch()
         except msgspec.DecodeError as error:
             # Whatever that was, nothing after it can be trusted: compare everything anew.

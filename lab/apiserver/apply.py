@@ -120,7 +120,7 @@ def track_update(
     """Writes into `new`, in place, who owns what after `manager` put it in the place of `live` by an ordinary write.
 
     An empty managedFields list in `new` forgets every owner; a list with entries replaces the live object's. Never
-    fails: an object whose map lists cannot be told apart loses its owners.
+    fails: an object whose map lists cannot be told apart keeps its owners.
     """
     claimed = new.setdefault("metadata", {}).get("managedFields")
     if claimed in ([], [{}]):
@@ -132,7 +132,7 @@ def track_update(
     try:
         difference = merging.compare(_body(live or {}), _body(new), schema)
     except PatchError:
-        _set_owners(new, {})
+        _set_owners(new, owners)
         return
     me = ownership.owner("Update", manager, api_version, subresource)
     mine = owners.pop(me, None)

@@ -8,7 +8,7 @@ import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from lab.apiserver import apply, conversion, listtypes, objects, refusal
+from lab.apiserver import admission_rules, apply, conversion, listtypes, objects, refusal
 from lab.apiserver.crds import CrdStrategy, CustomStrategy
 from lab.apiserver.fielderrors import FieldError
 from lab.apiserver.kinds import Kind
@@ -53,6 +53,7 @@ class Backend:
         self.registry = registry
         self._network = network
         self._strategies: dict[str, Strategy] = {**built_in(network), _CRDS: CrdStrategy()}
+        self._strategies[admission_rules.STORAGE] = admission_rules.WebhookStrategy()
         self._plain = Strategy()
         self._list_types: dict[tuple[str, str, str], tuple[Kind, listtypes.ListTypes]] = {}
         self.observers: list[Callable[[str, Change], None]] = []
@@ -81,6 +82,9 @@ class Backend:
         """Keeps a new object (in served form) and returns it as kept, in stored form."""
         self._admit_new(kind, namespace, document)
         found = meta(document)
+        if found.get("resourceVersion"):
+            # Without a reason, and 500: real servers have no better answer.
+            raise refusal.ApiError(500, "", "resourceVersion should not be set on objects to be created")
         tidy_metadata(document)
         tracked_before = found.get("managedFields") if options.is_apply else None
         for field in ("uid", "resourceVersion", "deletionTimestamp", "deletionGracePeriodSeconds", "generation"):
@@ -101,11 +105,11 @@ class Backend:
         strategy.defaults(stored)
         errors = metadata_errors(stored, None, strategy.name_errors, namespaced=kind.namespaced)
         self._refuse(kind, found.get("name", ""), errors)
-        errors = strategy.on_create(stored, kind)
         if options.is_apply:
             meta(stored)["managedFields"] = tracked_before
         else:
             self._track(kind, None, stored, options)
+        errors = strategy.on_create(stored, kind)
         errors += strategy.check(stored, None)
         self._refuse(kind, found["name"], errors)
         return stored if options.dry_run else self._put(kind, stored)
@@ -118,7 +122,9 @@ class Backend:
         self._check_version(kind, entry, found)
         for field in ("uid", "creationTimestamp"):
             found.setdefault(field, old["metadata"][field])
-        for field in ("namespace", "generation", "deletionTimestamp", "deletionGracePeriodSeconds"):
+        if "deletionTimestamp" in old["metadata"]:
+            found.setdefault("deletionTimestamp", old["metadata"]["deletionTimestamp"])
+        for field in ("namespace", "generation", "deletionGracePeriodSeconds"):
             found.pop(field, None)
             if field in old["metadata"]:
                 found[field] = old["metadata"][field]
@@ -127,9 +133,9 @@ class Backend:
         strategy = self.strategy(kind)
         strategy.defaults(stored)
         errors = metadata_errors(stored, old, strategy.name_errors, namespaced=kind.namespaced)
-        errors += strategy.on_update(stored, old, kind, options.subresource)
         if not options.is_apply:
             self._track(kind, old, stored, options)
+        errors += strategy.on_update(stored, old, kind, options.subresource)
         errors += strategy.check(stored, old)
         self._refuse(kind, found["name"], errors)
         if _is_same(stored, old):
@@ -204,25 +210,23 @@ class Backend:
                 "metadata.resourceVersion", "FieldValueInvalid", "Invalid value: 0x0: must be specified for an update"
             )
             raise refusal.invalid(kind.kind, kind.group, name, [error])
-        uid = entry.document["metadata"]["uid"]
-        if found.get("uid", uid) != uid:
-            why = f"Precondition failed: UID in precondition: {found['uid']}, UID in object meta: {uid}"
-            raise refusal.conflict(kind.plural, kind.group, name, why)
         if asked and asked != str(entry.version):
             raise refusal.modified(kind.plural, kind.group, name)
 
     def _check_preconditions(self, kind: Kind, entry: Entry, options: DeleteOptions) -> None:
         found = entry.document["metadata"]
-        for asked, have, what in (
-            (options.uid, found["uid"], "UID"),
-            (options.resource_version, str(entry.version), "ResourceVersion"),
+        for asked, have, what, happened in (
+            (options.uid, found["uid"], "UID", "deleted and then recreated"),
+            (options.resource_version, str(entry.version), "ResourceVersion", "modified"),
         ):
             if asked and asked != have:
-                why = f"Precondition failed: {what} in precondition: {asked}, {what} in object meta: {have}"
-                raise refusal.conflict(kind.plural, kind.group, entry.key[1], why)
+                why = f"the {what} in the precondition ({asked}) does not match the {what} in record ({have}). "
+                why += f"The object might have been {happened}"
+                raise refusal.conflict(kind.kind, kind.group, entry.key[1], why)
 
     def _track(self, kind: Kind, old: Json | None, new: Json, options: WriteOptions) -> None:
-        served = conversion.to_served(kind, new)
+        """Who owns what the client wrote. What the server fills in afterwards belongs to nobody."""
+        served = conversion.to_served(kind, _written(kind, old, new, options.subresource))
         live = None if old is None else conversion.to_served(kind, old)
         apply.track_update(
             live,
@@ -263,6 +267,21 @@ class Backend:
             self._network.observe(before, None if change.gone else change.entry.document)
         for observer in self.observers:
             observer(kind.storage, change)
+
+
+def _written(kind: Kind, old: Json | None, new: Json, subresource: str) -> Json:
+    """The new object with the parts this endpoint does not write as they were before."""
+    before = old or {}
+    document = {**new, "metadata": dict(new["metadata"])}
+    if subresource == "status":
+        kept = [field for field in {*new, *before} if field not in {"status", "metadata", "apiVersion", "kind"}]
+    else:
+        kept = ["status"] if kind.has_status else []
+    for field in kept:
+        document.pop(field, None)
+        if field in before:
+            document[field] = before[field]
+    return document
 
 
 def _is_same(new: Json, old: Json) -> bool:

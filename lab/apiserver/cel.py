@@ -29,6 +29,13 @@ def check(obj: dict[str, Any], schema: dict[str, Any], old: dict[str, Any] | Non
     return list(_walk(obj, schema, "", old))
 
 
+def has_rules(schema: dict[str, Any]) -> bool:
+    """Whether there is a rule anywhere in a schema."""
+    parts = [*(schema.get("properties") or {}).values(), *(schema.get("allOf") or ())]
+    parts += [schema.get("items"), schema.get("additionalProperties")]
+    return "x-kubernetes-validations" in schema or any(has_rules(part) for part in parts if isinstance(part, dict))
+
+
 def identity(item: Any, schema: dict[str, Any]) -> dict[str, Any]:
     """The keys of one item of a map list."""
     keys = schema.get("x-kubernetes-list-map-keys") or ()

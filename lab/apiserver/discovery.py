@@ -10,7 +10,7 @@ from lab.apiserver.kinds import Kind
 from lab.apiserver.objects import Json
 from lab.apiserver.registry import Registry
 
-AGGREGATED = ("v2", "v2beta1")
+AGGREGATED = ("v2",)
 _SUBRESOURCE_VERBS = ("get", "patch", "update")
 
 
@@ -81,7 +81,7 @@ def _resource(kind: Kind) -> Json:
 
 
 def aggregated(registry: Registry, form: str, *, core: bool) -> Json:
-    """/api and /apis in the aggregated form `v2` or `v2beta1`: everything in one answer."""
+    """/api and /apis in the aggregated form `v2`: everything in one answer."""
     items = [
         _aggregated_group(registry, name, versions)
         for name, versions in registry.groups().items()

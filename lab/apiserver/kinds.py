@@ -268,6 +268,16 @@ BUILT_IN: tuple[Kind, ...] = (
         blind_update=False,
     ),
     _kind(
+        "admissionregistration.k8s.io",
+        "ValidatingWebhookConfiguration",
+        "validatingwebhookconfigurations",
+        "V1ValidatingWebhookConfiguration",
+        namespaced=False,
+        categories=("api-extensions",),
+        generation=True,
+        blind_update=False,
+    ),
+    _kind(
         "authorization.k8s.io",
         "SelfSubjectAccessReview",
         "selfsubjectaccessreviews",

@@ -44,6 +44,9 @@ def metadata_errors(
     found = meta(document)
     errors: list[FieldError] = []
     if old is None:
+        if found.get("generateName"):
+            base = found["generateName"].removesuffix("-")
+            errors += [invalid("metadata.generateName", found["generateName"], text) for text in name_errors(base)]
         if found.get("name"):
             errors += [invalid("metadata.name", found["name"], text) for text in name_errors(found["name"])]
         else:
@@ -77,8 +80,8 @@ def _labels(found: Json) -> Iterator[FieldError]:
 
 def _owners(found: Json) -> Iterator[FieldError]:
     controllers = 0
-    for index, owner in enumerate(found.get("ownerReferences") or ()):
-        path = f"metadata.ownerReferences[{index}]"
+    for owner in found.get("ownerReferences") or ():
+        path = "metadata.ownerReferences"  # without an index, as real servers say it
         texts = {"apiVersion": "version must not be empty"}
         for field in ("apiVersion", "kind", "name", "uid"):
             if not owner.get(field):
@@ -90,7 +93,7 @@ def _owners(found: Json) -> Iterator[FieldError]:
 
 
 def _changes(found: Json, old: Json) -> Iterator[FieldError]:
-    for field in ("name", "uid", "creationTimestamp"):
+    for field in ("name", "uid", "creationTimestamp", "deletionTimestamp"):
         if found.get(field) != old.get(field):
             yield invalid(f"metadata.{field}", found.get(field), IMMUTABLE)
     if "deletionTimestamp" in old:

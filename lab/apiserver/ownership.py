@@ -97,5 +97,4 @@ def show(who: Owner, what: Owned) -> str:
         text += f' with subresource "{who.subresource}"'
     if who.operation != "Update":
         return text
-    text += f" using {what.api_version}"
-    return f"{text} at {what.time}" if what.time else text
+    return f"{text} using {what.api_version}"

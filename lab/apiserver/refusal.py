@@ -39,7 +39,7 @@ class ApiError(Exception):
             "metadata": metadata or {},
             "status": "Failure",
             "message": message,
-            "reason": reason,
+            **({"reason": reason} if reason else {}),
             "code": code,
         }
         if details:

@@ -60,12 +60,11 @@ class ServiceNetwork:
         """Why a Service may not have the cluster IP it asks for, or None."""
         parsed = ipaddress.ip_address(address)
         network = self.families.get(f"IPv{parsed.version}")
-        if network is None or parsed not in network:
+        if network is None or parsed not in network or parsed in _ends(network):
             return invalid(
                 "spec.clusterIPs",
                 clusterips,
-                f"failed to allocate IP {address}: the provided IP ({address}) is not in the valid range. "
-                f"The range of valid IPs is {network}",
+                f"failed to allocate IP {address}: the provided network does not match the current range",
             )
         if self._addresses.get(str(parsed), uid) != uid:
             return invalid(
@@ -94,6 +93,11 @@ class ServiceNetwork:
         if self._ports.get((port, protocol), uid) != uid:
             return invalid(path, port, "provided port is already allocated")
         return None
+
+
+def _ends(network: Network) -> set[ipaddress.IPv4Address | ipaddress.IPv6Address]:
+    """The addresses that name the network itself and, in IPv4, everybody in it."""
+    return {network[0], network[-1]} if network.version == 4 else {network[0]}
 
 
 def _addresses(service: Json) -> Iterator[str]:

@@ -5,19 +5,23 @@ Source: the wording and rules of kube-apiserver's answers for v1 Service.
 """
 
 import ipaddress
+import re
 from collections.abc import Iterator
 
 from lab.apiserver import objects, service_spec
-from lab.apiserver.fielderrors import FieldError, duplicate, forbidden, invalid, not_supported, required
+from lab.apiserver.fielderrors import FieldError, duplicate, forbidden, invalid, not_supported, required, show
 from lab.apiserver.objects import Json
+from lab.apiserver.service_families import BAD_ADDRESS
 
 _TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
 _PROTOCOLS = ("SCTP", "TCP", "UDP")
 _TRAFFIC_POLICIES = ("Cluster", "Local")
-_FAMILIES = ("IPv4", "IPv6")
-_FAMILY_POLICIES = ("SingleStack", "PreferDualStack", "RequireDualStack")
+_DISTRIBUTIONS = ("PreferClose", "PreferSameZone", "PreferSameNode")
+_PORT_NAME = re.compile(r"[-a-z0-9]+")
 _PORT_RANGE = "must be between 1 and 65535, inclusive"
-_BAD_ADDRESS = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
+_LOCAL_MULTICAST = (ipaddress.ip_network("224.0.0.0/24"), ipaddress.ip_network("ff02::/16"))
+_LONGEST_AFFINITY = 86400
+_LONGEST_PORT_NAME = 15
 _ONLY_BALANCER = "may only be used when `type` is 'LoadBalancer'"
 
 
@@ -44,13 +48,15 @@ def check_status(service: Json) -> list[FieldError]:
     ingress = service["status"].get("loadBalancer", {}).get("ingress") or []
     path = "status.loadBalancer.ingress"
     if ingress and service["spec"]["type"] != "LoadBalancer":
-        return [forbidden(path, 'may only be used when `spec.type` is "LoadBalancer"')]
+        return [forbidden(path, "may only be used when `spec.type` is 'LoadBalancer'")]
     errors: list[FieldError] = []
     for index, item in enumerate(ingress):
         here = f"{path}[{index}]"
         if item.get("ip") and not _is_address(item["ip"]):
-            errors.append(invalid(f"{here}.ip", item["ip"], _BAD_ADDRESS))
-        if item.get("ip") and item.get("ipMode") not in {"VIP", "Proxy"}:
+            errors.append(invalid(f"{here}.ip", item["ip"], BAD_ADDRESS))
+        if item.get("ip") and not item.get("ipMode"):
+            errors.append(required(f"{here}.ipMode", "must be specified when `ip` is set"))
+        elif item.get("ip") and item["ipMode"] not in {"VIP", "Proxy"}:
             errors.append(not_supported(f"{here}.ipMode", item.get("ipMode"), ("Proxy", "VIP")))
         if item.get("ipMode") and not item.get("ip"):
             errors.append(forbidden(f"{here}.ipMode", "may not be specified when `ip` is not set"))
@@ -83,7 +89,6 @@ def _ports(spec: Json) -> Iterator[FieldError]:
     ports: list[Json] = spec.get("ports") or []
     names: set[str] = set()
     numbers: set[tuple[int, str]] = set()
-    node_ports: set[tuple[int, str]] = set()
     for index, port in enumerate(ports):
         path = f"spec.ports[{index}]"
         name = port.get("name", "")
@@ -99,6 +104,8 @@ def _ports(spec: Json) -> Iterator[FieldError]:
             yield invalid(f"{path}.port", port.get("port", 0), _PORT_RANGE)
         if port["protocol"] not in _PROTOCOLS:
             yield not_supported(f"{path}.protocol", port["protocol"], _PROTOCOLS)
+        for error in objects.qualified_name_errors(port["appProtocol"]) if port.get("appProtocol") else ():
+            yield invalid(f"{path}.appProtocol", port["appProtocol"], error)
         yield from _target_port(f"{path}.targetPort", port.get("targetPort", 0))
         if (port.get("port", 0), port["protocol"]) in numbers:
             yield duplicate(path, {key: port[key] for key in ("protocol", "port") if key in port})
@@ -106,51 +113,52 @@ def _ports(spec: Json) -> Iterator[FieldError]:
         if port.get("nodePort"):
             if spec["type"] == "ClusterIP":
                 yield forbidden(f"{path}.nodePort", "may not be used when `type` is 'ClusterIP'")
-            if (port["nodePort"], port["protocol"]) in node_ports:
-                yield duplicate(f"{path}.nodePort", port["nodePort"])
-            node_ports.add((port["nodePort"], port["protocol"]))
 
 
 def _target_port(path: str, target: object) -> Iterator[FieldError]:
     if isinstance(target, int):
         if not 1 <= target <= 65535:
             yield invalid(path, target, _PORT_RANGE)
-    elif not isinstance(target, str) or not target or len(target) > 15 or objects.label_1123_errors(target):
-        yield invalid(path, target, "must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)")
+    elif isinstance(target, str):
+        if len(target) > _LONGEST_PORT_NAME:
+            yield invalid(path, target, f"must be no more than {_LONGEST_PORT_NAME} characters")
+        if not _PORT_NAME.fullmatch(target):
+            yield invalid(path, target, "must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)")
+        if not any("a" <= letter <= "z" for letter in target):
+            yield invalid(path, target, "must contain at least one letter (a-z)")
+        if "--" in target:
+            yield invalid(path, target, "must not contain consecutive hyphens")
+        if target.startswith("-") or target.endswith("-"):
+            yield invalid(path, target, "must not begin or end with a hyphen")
 
 
 def _addresses(spec: Json) -> Iterator[FieldError]:
     for index, address in enumerate(spec.get("externalIPs") or ()):
         if not _is_address(address):
-            yield invalid(f"spec.externalIPs[{index}]", address, _BAD_ADDRESS)
+            yield invalid(f"spec.externalIPs[{index}]", address, BAD_ADDRESS)
+        elif why := _special_range(address):
+            yield invalid(f"spec.externalIPs[{index}]", address, why)
     if spec["type"] == "ExternalName":
-        for field in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"):
-            if spec.get(field):
+        asked = {**spec, "clusterIPs": spec.get("clusterIPs") or spec.get("clusterIP")}
+        for field in ("clusterIPs", "ipFamilies", "ipFamilyPolicy"):
+            if asked.get(field):
                 yield forbidden(f"spec.{field}", "may not be set for ExternalName services")
-        return
-    if spec.get("ipFamilyPolicy") and spec["ipFamilyPolicy"] not in _FAMILY_POLICIES:
-        yield not_supported("spec.ipFamilyPolicy", spec["ipFamilyPolicy"], _FAMILY_POLICIES)
-    families = spec.get("ipFamilies") or ()
-    for index, family in enumerate(families):
-        if family not in _FAMILIES:
-            yield not_supported(f"spec.ipFamilies[{index}]", family, _FAMILIES)
-        elif family in families[:index]:
-            yield duplicate(f"spec.ipFamilies[{index}]", family)
-    addresses = spec.get("clusterIPs") or []
-    if addresses and spec.get("clusterIP") and addresses[0] != spec["clusterIP"]:
-        yield invalid("spec.clusterIPs", addresses, "first value must match `clusterIP`")
-    for index, address in enumerate(addresses):
-        if address == "None":
-            if index or len(addresses) > 1:
-                yield invalid(f"spec.clusterIPs[{index}]", address, "'None' must be the first and only value")
-        elif not _is_address(address):
-            yield invalid(f"spec.clusterIPs[{index}]", address, _BAD_ADDRESS)
-        elif index < len(families) and f"IPv{ipaddress.ip_address(address).version}" != families[index]:
-            yield invalid(
-                f"spec.clusterIPs[{index}]",
-                address,
-                f"expected an {families[index]} value as indicated by `ipFamilies[{index}]`",
-            )
+    elif service_spec.is_headless(spec) and spec["type"] != "ClusterIP":
+        yield invalid("spec.clusterIPs[0]", "None", f"may not be set to 'None' for {spec['type']} services")
+
+
+def _special_range(text: str) -> str:
+    """Why an address that belongs to nobody else may not be an external IP; empty when it may."""
+    address = ipaddress.ip_address(text)
+    if address.is_unspecified:
+        return f"may not be unspecified ({'0.0.0.0' if address.version == 4 else '::'})"
+    if address.is_loopback:
+        return "may not be in the loopback range (127.0.0.0/8, ::1/128)"
+    if address.is_link_local:
+        return "may not be in the link-local range (169.254.0.0/16, fe80::/10)"
+    if any(address in network for network in _LOCAL_MULTICAST if network.version == address.version):
+        return "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)"
+    return ""
 
 
 def _balancer(spec: Json) -> Iterator[FieldError]:
@@ -185,6 +193,13 @@ def _balancer(spec: Json) -> Iterator[FieldError]:
 def _policies(spec: Json) -> Iterator[FieldError]:
     if spec["sessionAffinity"] not in {"ClientIP", "None"}:
         yield not_supported("spec.sessionAffinity", spec["sessionAffinity"], ("ClientIP", "None"))
+    seconds = spec.get("sessionAffinityConfig", {}).get("clientIP", {}).get("timeoutSeconds")
+    if seconds is not None and not 0 < seconds <= _LONGEST_AFFINITY:
+        path = "spec.sessionAffinityConfig.clientIP.timeoutSeconds"
+        yield invalid(path, seconds, f"must be greater than 0 and less than {_LONGEST_AFFINITY}")
+    distribution = spec.get("trafficDistribution")
+    if distribution and distribution not in _DISTRIBUTIONS:
+        yield not_supported("spec.trafficDistribution", distribution, _DISTRIBUTIONS)
     external = spec.get("externalTrafficPolicy")
     if external and not service_spec.is_externally_accessible(spec):
         yield invalid("spec.externalTrafficPolicy", external, "may only be set for externally-accessible services")
@@ -198,7 +213,12 @@ def _policies(spec: Json) -> Iterator[FieldError]:
 def _changes(spec: Json, old: Json) -> Iterator[FieldError]:
     both_balancers = spec["type"] == old["type"] == "LoadBalancer"
     if both_balancers and spec.get("loadBalancerClass") != old.get("loadBalancerClass"):
-        yield invalid("spec.loadBalancerClass", spec.get("loadBalancerClass"), "may not change once set")
+        shown = show(spec["loadBalancerClass"]) if spec.get("loadBalancerClass") else "null"
+        text = f"Invalid value: {shown}: may not change once set"
+        yield FieldError("spec.loadBalancerClass", "FieldValueInvalid", text)
+    keeps_health_port = service_spec.needs_health_port(spec) and service_spec.needs_health_port(old)
+    if keeps_health_port and spec.get("healthCheckNodePort") != old.get("healthCheckNodePort"):
+        yield forbidden("spec.healthCheckNodePort", "field is immutable")
     if not (service_spec.needs_cluster_ip(spec) and service_spec.needs_cluster_ip(old)):
         return
     for field, kept in (("clusterIPs", old.get("clusterIPs") or []), ("ipFamilies", old.get("ipFamilies") or [])):

@@ -1,16 +1,15 @@
-"""A Service's spec made whole: defaults, fields that follow the type, IP families, allocations.
+"""A Service's spec made whole: defaults, fields that follow the type, allocations.
 
 `strategies` calls `complete` on every create and update of a Service, before `service_rules` checks the outcome.
 Must never take an address for good: `ServiceNetwork.observe` does, after the write.
 Source: Kubernetes documentation, "Service" and "IPv4/IPv6 dual-stack".
 """
 
-import contextlib
-import ipaddress
 from typing import Any
 
 from lab.apiserver.fielderrors import FieldError, invalid
 from lab.apiserver.objects import Json
+from lab.apiserver.refusal import ApiError
 from lab.apiserver.service_network import Full, ServiceNetwork
 
 _EMPTY_IS_ABSENT = (
@@ -162,52 +161,6 @@ def _carry(spec: Json, old: Json, *fields: str) -> None:
             spec[field] = old[field]
 
 
-def choose_families(spec: Json, old: Json | None, network: ServiceNetwork) -> list[FieldError]:
-    """Sets ipFamilyPolicy and ipFamilies as the dual-stack rules say."""
-    if not needs_cluster_ip(spec):
-        return []
-    if not spec.get("clusterIPs") and spec.get("clusterIP"):
-        spec["clusterIPs"] = [spec["clusterIP"]]
-    addresses = [address for address in spec.get("clusterIPs") or () if address != "None"]
-    families: list[str] = spec.get("ipFamilies") or []
-    if old is not None:
-        _trim_to_single(spec, old)
-        addresses = addresses[:1] if spec.get("ipFamilyPolicy") == "SingleStack" else addresses
-        families = spec.get("ipFamilies") or []
-    if not spec.get("ipFamilyPolicy"):
-        wants_both = len(addresses) == 2 or len(families) == 2 or (is_headless(spec) and not spec.get("selector"))
-        spec["ipFamilyPolicy"] = "RequireDualStack" if wants_both and len(network.families) == 2 else "SingleStack"
-    if spec["ipFamilyPolicy"] == "SingleStack" and (len(families) == 2 or len(addresses) == 2):
-        detail = "must be 'RequireDualStack' or 'PreferDualStack' when multiple "
-        detail += "IP families are specified" if len(families) == 2 else "cluster IPs are specified"
-        return [invalid("spec.ipFamilyPolicy", spec["ipFamilyPolicy"], detail)]
-    families = list(families)
-    for index, address in enumerate(addresses):
-        family = _family_of(address)
-        if family is not None and index >= len(families):
-            families.append(family)
-    if not families:
-        families.append(network.primary)
-    if spec["ipFamilyPolicy"] != "SingleStack" and len(families) == 1:
-        families += [family for family in network.families if family not in families]
-    spec["ipFamilies"] = families
-    return []
-
-
-def _trim_to_single(spec: Json, old: Json) -> None:
-    """A change to SingleStack that leaves addresses and families alone releases the second of each."""
-    if spec.get("ipFamilyPolicy") == "SingleStack" and old.get("ipFamilyPolicy") != "SingleStack":
-        for field in ("clusterIPs", "ipFamilies"):
-            if spec.get(field) == old.get(field) and len(spec.get(field) or ()) == 2:
-                spec[field] = spec[field][:1]
-
-
-def _family_of(address: str) -> str | None:
-    with contextlib.suppress(ValueError):
-        return f"IPv{ipaddress.ip_address(address).version}"
-    return None
-
-
 def allocate(service: Json, network: ServiceNetwork) -> list[FieldError]:
     """Fills in the addresses and ports that are missing and checks those that were asked for."""
     spec, uid = service["spec"], service["metadata"].get("uid", "")
@@ -241,11 +194,15 @@ def _allocate_ports(spec: Json, uid: str, network: ServiceNetwork) -> list[Field
     ports: list[Json] = spec.get("ports") or []
     chosen: dict[Any, int] = {}  # port -> node port: TCP and UDP of one port share a number
     taken: set[int] = set()
+    asked: set[tuple[int, str]] = set()
     for index, port in enumerate(ports):
         if port.get("nodePort"):
             path = f"spec.ports[{index}].nodePort"
             error = network.check_port(path, port["nodePort"], port["protocol"], uid)
             errors += [error] if error else []
+            if (port["nodePort"], port["protocol"]) in asked:
+                errors.append(invalid(path, port["nodePort"], "provided port is already allocated"))
+            asked.add((port["nodePort"], port["protocol"]))
             chosen.setdefault(port.get("port"), port["nodePort"])
             taken.add(port["nodePort"])
     for port in ports:
@@ -258,8 +215,16 @@ def _allocate_ports(spec: Json, uid: str, network: ServiceNetwork) -> list[Field
             port["nodePort"] = chosen[number]
     if needs_health_port(spec):
         if spec.get("healthCheckNodePort"):
-            error = network.check_port("spec.healthCheckNodePort", spec["healthCheckNodePort"], "TCP", uid)
-            errors += [error] if error else []
+            _check_health_port(spec["healthCheckNodePort"], uid, network)
         else:
             spec["healthCheckNodePort"] = network.free_port({"TCP"}, taken)
     return errors
+
+
+def _check_health_port(port: int, uid: str, network: ServiceNetwork) -> None:
+    """A real server has no field to name here: what goes wrong is an internal error, raised."""
+    error = network.check_port("spec.healthCheckNodePort", port, "TCP", uid)
+    if error:
+        why = error.message.partition(": ")[2].partition(": ")[2]
+        text = f"Internal error occurred: failed to allocate requested HealthCheck NodePort {port}: {why}"
+        raise ApiError(500, "InternalError", text)

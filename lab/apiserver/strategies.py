@@ -7,7 +7,7 @@ must never write to the store.
 import base64
 from typing import TYPE_CHECKING
 
-from lab.apiserver import objects, service_rules, service_spec
+from lab.apiserver import objects, service_families, service_rules, service_spec
 from lab.apiserver.fielderrors import FieldError, forbidden, invalid, not_supported, required
 from lab.apiserver.kinds import Kind
 from lab.apiserver.objects import Json, meta
@@ -92,7 +92,7 @@ class ServiceStrategy(Strategy):
         return self._complete(document, old)
 
     def _complete(self, document: Json, old: Json | None) -> list[FieldError]:
-        errors = service_spec.choose_families(document["spec"], old["spec"] if old else None, self._network)
+        errors = service_families.settle(document["spec"], old["spec"] if old else None, self._network)
         errors = errors or service_rules.check(document, old)
         return errors or service_spec.allocate(document, self._network)
 

@@ -21,9 +21,11 @@ _BLOCKING = frozenset(
         "FieldValueTooMany",
     }
 )
-_NOT_CHECKED = (
-    "some validation rules were not checked because the object was invalid; "
-    "correct the existing errors to complete validation"
+_NOT_CHECKED = FieldError(
+    "<nil>",
+    "FieldValueInvalid",
+    "Invalid value: null: some validation rules were not checked because the object was invalid; "
+    "correct the existing errors to complete validation",
 )
 
 
@@ -36,7 +38,7 @@ def validate(obj: dict[str, Any], schema: dict[str, Any], old: dict[str, Any] | 
     """
     found = [*_check(obj, schema, "", old), *_lists(obj, schema, "", old)]
     if any(error.kind in _BLOCKING for error in found):
-        return [*found, errors.invalid("<nil>", None, _NOT_CHECKED)]
+        return [*found, *([_NOT_CHECKED] if cel.has_rules(schema) else [])]
     return [*found, *cel.check(obj, schema, old)]
 
 
@@ -48,7 +50,8 @@ def type_name(value: Any) -> str:
         case bool():
             return "boolean"
         case int():
-            return "integer"
+            # A number beyond 64 bits was never a whole number to the API server.
+            return "integer" if -(2**63) <= value < 2**63 else "number"
         case float():
             return "number"
         case str():
@@ -65,7 +68,7 @@ def _is_type(value: Any, wanted: str) -> bool:
         return True
     if wanted == "number":
         return actual == "integer"
-    return wanted == "integer" and actual == "number" and value.is_integer()
+    return wanted == "integer" and isinstance(value, float) and value.is_integer()
 
 
 def _check(value: Any, schema: dict[str, Any], path: str, old: Any) -> Iterator[FieldError]:
@@ -105,10 +108,6 @@ def _wrong_type(path: str, wanted: str, actual: str) -> FieldError:
 
 
 def _check_number(value: float, schema: dict[str, Any], path: str) -> Iterator[FieldError]:
-    kind = schema.get("format", "")
-    if schema.get("type") == "integer" and not formats.is_integer_valid(int(value), kind):
-        name = kind or "int64"
-        yield errors.invalid(path, value, f"Checked value must be of type integer with format {name} in {path}")
     maximum, minimum, multiple = schema.get("maximum"), schema.get("minimum"), schema.get("multipleOf")
     if maximum is not None:
         if schema.get("exclusiveMaximum"):

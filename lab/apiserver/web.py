@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import hdrs, web
 
 from lab.apiserver import (
+    admission,
     answers,
     bodies,
     discovery,
@@ -43,6 +44,7 @@ class Surface:
     def __init__(self, backend: Backend, bookmark_seconds: float) -> None:
         self._backend = backend
         self._bookmark_seconds = bookmark_seconds
+        self._admission = admission.Admission(backend)
 
     def application(self) -> web.Application:
         """The application to serve."""
@@ -147,6 +149,7 @@ class Surface:
             user_agent=http.headers.get(hdrs.USER_AGENT, ""),
         )
         kind, check = target.kind, bodies.field_check(http.query.get("fieldValidation", ""))
+        await self._admission.review(call, verb, check)
         code = 200
         match verb:
             case "create" if kind.verbs == ("create",):
@@ -166,7 +169,7 @@ class Surface:
                 document = writes.delete_one(self._backend, call)
             case _:
                 portion = writes.delete_many(self._backend, call)
-                return _bytes(answers.listing(kind, portion.entries, portion.list_meta, form), form)
+                return _bytes(answers.listing(kind, portion.entries, portion.list_meta, form), form, check=check)
         if document.get("kind") != "Status":
             document = answers.one(kind, document, form)
         return _bytes(answers.encode(document, form), form, code, check)

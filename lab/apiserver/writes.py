@@ -10,6 +10,7 @@ from typing import Any
 from lab.apiserver import apply, bodies, conversion, objects, patch, reads, refusal, request
 from lab.apiserver.backend import Backend, DeleteOptions, WriteOptions
 from lab.apiserver.bodies import FieldCheck
+from lab.apiserver.fielderrors import show
 from lab.apiserver.kinds import Kind
 from lab.apiserver.objects import Json, meta
 from lab.apiserver.request import Target
@@ -107,9 +108,19 @@ def patch_one(backend: Backend, call: Call, check: FieldCheck) -> tuple[Json, bo
         if isinstance(error, patch.MalformedPatchError):
             raise refusal.bad_request(str(error)) from error
         raise refusal.ApiError(422, "Invalid", str(error)) from error
-    bodies.decode(document, kind, check)
+    try:
+        bodies.decode(document, kind, check)
+    except refusal.ApiError as error:
+        raise refusal.invalid("", "", "", [_Cause("patch", "FieldValueInvalid", _shown(document, error))]) from error
     _check_identity(kind, document, entry)
     return conversion.to_served(kind, backend.update(kind, entry, document, _options(call))), False
+
+
+def _shown(document: Json, error: refusal.ApiError) -> str:
+    """What is wrong with a patched object, after the whole object."""
+    why = str(error)
+    start = max(why.find(mark) for mark in ("strict decoding error", "json: "))
+    return f"Invalid value: {show(objects.encode(document).decode())}: {why[max(start, 0) :]}"
 
 
 def _patched(kind: Kind, live: Json, change: Any, media: str) -> Json:
@@ -156,7 +167,7 @@ def _apply(backend: Backend, call: Call, check: FieldCheck) -> tuple[Json, bool]
         raise refusal.bad_request(
             f"the name of the object ({found['name']}) does not match the name on the URL ({target.name})"
         )
-    bodies.decode(applied, kind, check)
+    _refuse_undeclared(kind, applied)
     entry = _entry(backend, target)
     if entry is None and target.subresource:
         raise refusal.not_found(kind.plural, kind.group, target.name)
@@ -164,7 +175,7 @@ def _apply(backend: Backend, call: Call, check: FieldCheck) -> tuple[Json, bool]
     try:
         document = apply.apply(
             None if entry is None else objects.copy(conversion.to_served(kind, entry.document)),
-            applied,
+            _of_endpoint(kind, applied, target.subresource),
             manager=options.manager,
             force=request.is_true(call.query, "force"),
             schema=backend.list_types(kind),
@@ -175,10 +186,35 @@ def _apply(backend: Backend, call: Call, check: FieldCheck) -> tuple[Json, bool]
     except apply.ApplyConflict as error:
         raise refusal.apply_conflict(str(error), error.causes) from error
     except patch.PatchError as error:
-        raise refusal.ApiError(422, "Invalid", str(error)) from error
+        raise _untyped(kind, applied, str(error)) from error
     if entry is None:
         return conversion.to_served(kind, backend.create(kind, target.namespace, document, options)), True
     return conversion.to_served(kind, backend.update(kind, entry, document, options)), False
+
+
+def _refuse_undeclared(kind: Kind, applied: Json) -> None:
+    """An applied object may not have fields its kind does not know, whatever fieldValidation says."""
+    check = bodies.FieldCheck("Warn")
+    bodies.decode(applied, kind, check)
+    unknown = [text.split('"')[1] for text in check.warnings if text.startswith("unknown field ")]
+    if unknown:
+        raise _untyped(kind, applied, f".{unknown[0]}: field not declared in schema")
+
+
+def _untyped(kind: Kind, applied: Json, why: str) -> refusal.ApiError:
+    """500, as real servers answer an apply they cannot read."""
+    found = applied["metadata"]
+    name = f"{found.get('namespace', '')}/{found['name']}; {kind.api_version}, Kind={kind.kind}"
+    return refusal.ApiError(500, "", f"failed to create typed patch object ({name}): {why}")
+
+
+def _of_endpoint(kind: Kind, applied: Json, subresource: str) -> Json:
+    """The applied object without the parts this endpoint does not write: nobody comes to own them."""
+    if subresource == "status":
+        return {
+            field: value for field, value in applied.items() if field in {"apiVersion", "kind", "metadata", "status"}
+        }
+    return {field: value for field, value in applied.items() if field != "status" or not kind.has_status}
 
 
 @dataclass(frozen=True, slots=True)

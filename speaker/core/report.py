@@ -95,12 +95,17 @@ def unreachable_events(
     )
 
 
+def state_ref(node: str, namespace: str) -> refs.ObjectRef:
+    """The name of this speaker's ConfigurationState."""
+    return refs.ObjectRef("ConfigurationState", namespace, f"speaker-{node}")
+
+
 def configuration_state(
     found: Iterable[problems.Problem], apply_error: str, node: str, namespace: str
 ) -> effects.WriteConfigurationState:
     """The ConfigurationState object of this speaker: what is wrong with objects, and what FRR refused (empty for nothing)."""
     return effects.WriteConfigurationState(
-        refs.ObjectRef("ConfigurationState", namespace, f"speaker-{node}"),
+        state_ref(node, namespace),
         CONDITION_TYPE,
         (("metallb.io/component-type", "speaker"), ("metallb.io/node-name", node)),
         (*(each.summary for each in found), *((apply_error,) if apply_error else ())),

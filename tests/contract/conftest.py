@@ -100,9 +100,9 @@ def kube_api(tmp_path_factory):
     given = os.environ.get("FRR_ADAPTER_TEST_KUBECONFIG")
     state = tmp_path_factory.mktemp("kube-api")
     if apiserver_real.is_given(assets):
-        server = apiserver_real.start(assets, state)
-        yield from_kubeconfig(server.kubeconfig, "real")
-        server.stop()
+        running = apiserver_real.start(assets, state)
+        yield from_kubeconfig(running.server.kubeconfig, "real")
+        running.stop()
     elif given:
         yield from_kubeconfig(pathlib.Path(given), "given")
     else:

@@ -8,13 +8,15 @@ from typing import Any
 
 from controller import loop as controller_loop
 from controller import settings as controller_settings
+from controller.core import trouble
 from frr_adapter import errors
-from frr_adapter.boundary import decoders, metrics, outbox, perform, store, watch
+from frr_adapter.boundary import configuration_state, decoders, metrics, outbox, perform, store, watch
 from frr_adapter.frr import config, reloading
 from speaker import links, values
 from speaker import loop as speaker_loop
 from speaker import settings as speaker_settings
 from speaker.boundary import applying
+from speaker.core import report
 from tests.fakes import clock
 from tests.fakes.cluster import Cluster
 
@@ -123,9 +125,11 @@ async def controller(cluster: Cluster, *argv: str) -> AsyncIterator[Program]:
     known = store.Store(controller_loop.KINDS)
     the_loop = controller_loop.Loop(controller_settings.parse(argv, {}), known, registry)
     author = perform.Author("metallb-controller", "controller")
-    out = outbox.Outbox(perform.Performer(cluster, clock.ManualClock(), author), the_loop.failed)
+    out = outbox.Outbox(perform.Performer(cluster, clock.ManualClock(), author), the_loop.failed, the_loop.performed)
     the_loop.connect(out)
-    async with _running(cluster, controller_loop.KINDS, the_loop.take, the_loop.run(), out.run()):
+    the_loop.lead()
+    own_state = configuration_state.follow(cluster, trouble.state_ref(NAMESPACE), the_loop.state_changed)
+    async with _running(cluster, controller_loop.KINDS, the_loop.take, the_loop.run(), out.run(), own_state):
         yield Program(cluster, out, the_loop, registry)
 
 
@@ -146,7 +150,8 @@ async def speaker(cluster: Cluster, node: str = "n1", *argv: str) -> AsyncIterat
         if known.apply(event):
             the_loop.poke()
 
-    async with _running(cluster, speaker_loop.KINDS, take, the_loop.run(), out.run(), bgp.run()):
+    own_state = configuration_state.follow(cluster, report.state_ref(node, NAMESPACE), the_loop.state_changed)
+    async with _running(cluster, speaker_loop.KINDS, take, the_loop.run(), out.run(), bgp.run(), own_state):
         yield Program(cluster, out, the_loop, registry, announcer, applier, bgp)
 
 

@@ -196,6 +196,7 @@ async def test_a_killed_daemon_is_noticed_and_everything_is_applied_anew(pair, a
 
     The policies too, which a comparison of the whole FRR does not miss: zebra still shows them.
     """
+    pair.up.load(UP)
     applier = completing.CompletingApplier(applier, pair.n1.directory, files.read_templates())
     await applier.apply(_config(WEB))
     happened = asyncio.Queue()
