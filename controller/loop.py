@@ -37,7 +37,8 @@ KINDS = (
 
 _RETRY_SECONDS = 1.0
 _REST = 3.0
-"""Rest after a cycle, in times of its length."""
+_LONGEST_REST = 0.02
+"""Rest after a cycle: that many times its length, and the most in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,8 +165,9 @@ class Loop:
                 _log.exception("cycle failed")
                 self._client_metrics.update_errors.add()
                 asyncio.get_running_loop().call_later(_RETRY_SECONDS, self._wake.set)
-            # Deciding may take a quarter of the time: in a burst, what comes meanwhile is one cycle.
-            await asyncio.sleep(_REST * (clock.time() - begun))
+            # The first change is decided at once. In a burst, what comes during a cycle and its rest is one cycle: however
+            # many objects there are, looking at all of them again and again must not take the time that writing needs.
+            await asyncio.sleep(min(_LONGEST_REST, _REST * (clock.time() - begun)))
 
     def stand_by(self) -> None:
         """Instead of a cycle while another replica leads: looks at the world, says how it is, and wants nothing."""

@@ -9,7 +9,7 @@ import ssl
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any, Self
-from urllib import parse
+from urllib import parse, request
 
 import aiohttp
 import msgspec
@@ -193,7 +193,16 @@ class Kube:
         except Exception as error:
             # The loaders meet broken files with whatever goes wrong first: KeyError, TypeError, YAML and own errors.
             raise errors.SettingsError(f"{self._origin}: {error or type(error).__name__}") from error
+        # Else the library looks for a proxy and a netrc file in a thread, twice for every single request.
+        configuration.client_session_kwargs = {"trust_env": False}
+        configuration.proxy = configuration.proxy or _environment_proxy(configuration.host)
         return configuration
+
+
+def _environment_proxy(url: str) -> str | None:
+    """The proxy that the usual variables (`HTTPS_PROXY`, `NO_PROXY`) name for a URL, in either case of letters."""
+    parts = parse.urlsplit(url)
+    return None if request.proxy_bypass(parts.netloc) else request.getproxies().get(parts.scheme)
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:

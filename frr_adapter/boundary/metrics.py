@@ -68,7 +68,7 @@ class Metrics:
 
     def histogram(self, name: str, documentation: str, buckets: tuple[float, ...]) -> prometheus_client.Histogram:
         """Registers a histogram without labels; `buckets` are upper bounds, infinity is added."""
-        prometheus_client.disable_created_metrics()
+        prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
         return prometheus_client.Histogram(name, documentation, buckets=buckets, registry=self._registry)
 
     def include_process(self) -> None:

@@ -106,7 +106,8 @@ class Backend:
         errors = metadata_errors(stored, None, strategy.name_errors, namespaced=kind.namespaced)
         self._refuse(kind, found.get("name", ""), errors)
         if options.is_apply:
-            meta(stored)["managedFields"] = tracked_before
+            if tracked_before:
+                meta(stored)["managedFields"] = tracked_before
         else:
             self._track(kind, None, stored, options)
         errors = strategy.on_create(stored, kind)

@@ -23,6 +23,9 @@ _SCALARS: dict[str, Json] = {
     "bytes": {"type": "string", "format": "byte"},
 }
 _ANYTHING: Json = {"x-kubernetes-preserve-unknown-fields": True}
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[-+]\d\d:\d\d)")
+_MICRO_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}(Z|[-+]\d\d:\d\d)")
+_MICRO_FIELDS = frozenset({"acquireTime", "renewTime", "eventTime", "lastObservedTime"})
 # Recursive or free-form types: shown and checked as anything.
 _OPAQUE = frozenset({"object", "V1JSONSchemaProps", "V1CustomResourceValidation"})
 _QUANTITY_MAPS = frozenset({"capacity", "allocatable", "limits", "requests", "overhead", "hard"})
@@ -88,6 +91,17 @@ def _decode(value: Any, schema: Json, path: str, owner: str, unknown: Callable[[
             _decode(item, schema["items"], f"{path}[{index}]", owner, unknown)
     elif declared in _FITS and not _FITS[declared](value):
         raise _wrong(value, owner, path, _GO_TYPES[declared])
+    elif schema.get("format") == "date-time":
+        _check_time(value, path.rpartition(".")[2])
+
+
+def _check_time(text: str, field: str) -> None:
+    """Times are whole seconds or finer, but for the fields that always have six digits of a second."""
+    pattern, layout = (_MICRO_TIME, "2006-01-02T15:04:05.000000Z07:00") if field in _MICRO_FIELDS else (
+        _TIME, "2006-01-02T15:04:05Z07:00"
+    )  # fmt: skip
+    if pattern.fullmatch(text) is None:
+        raise WrongTypeError(f'parsing time "{text}" as "{layout}": cannot parse "{text}"')
 
 
 def _decode_object(value: Json, schema: Json, path: str, owner: str, unknown: Callable[[str], None]) -> None:

@@ -93,7 +93,9 @@ class CustomStrategy(Strategy):
             document.pop("status", None)
             if status is not None:
                 document["status"] = status
-            meta(document)["managedFields"] = tracked
+            meta(document).pop("managedFields", None)
+            if tracked:
+                meta(document)["managedFields"] = tracked
         elif kind.has_status:
             document.pop("status", None)
             if "status" in old:

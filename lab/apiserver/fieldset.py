@@ -86,7 +86,9 @@ def _step(item: Any, types: ListTypes, at: Path, index: int) -> str:
     for key in types.keys:
         value = item.get(key, defaults.get(key)) if isinstance(item, dict) else None
         if value is None:
-            detail = f'associative list with keys has an element that omits key field "{key}"'
+            keys_of = ", ".join(f'"{name}"' for name in types.keys)
+            detail = f"associative list with keys has an element that omits all key fields [{keys_of}]"
+            detail += " (and doesn't have default values for any key fields)"
             raise PatchError(f"{show(at)}: element {index}: {detail}")
         keys[key] = value
     return f"k:{_json(keys)}"

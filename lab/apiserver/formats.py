@@ -33,8 +33,6 @@ _MAC = re.compile(r"[0-9a-fA-F]{2}([:-][0-9a-fA-F]{2}){5}([:-][0-9a-fA-F]{2}){0,
 _UUID = re.compile(r"[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}")
 _URI = re.compile(r"[A-Za-z][-+.A-Za-z0-9]*:\S+|/\S*")
 
-_INTEGER_BITS = {"int32": 32, "int64": 64}
-
 
 def _parses(parse: Callable[[str], object]) -> Callable[[str], bool]:
     def check(text: str) -> bool:
@@ -89,9 +87,3 @@ def is_string_valid(text: str, name: str) -> bool:
     """Whether `text` has the format `name`; true for a format the API server does not know."""
     check = _STRING_FORMATS.get(name)
     return check is None or check(text)
-
-
-def is_integer_valid(value: int, name: str) -> bool:
-    """Whether `value` fits the integer format `name` (int32, int64); int64 where no format is given."""
-    bits = _INTEGER_BITS.get(name, 64)
-    return -(1 << (bits - 1)) <= value < 1 << (bits - 1)

@@ -9,9 +9,9 @@ import re
 from collections.abc import Iterator
 
 from lab.apiserver import objects, service_spec
+from lab.apiserver.addresses import BAD_ADDRESS, special_range
 from lab.apiserver.fielderrors import FieldError, duplicate, forbidden, invalid, not_supported, required, show
 from lab.apiserver.objects import Json
-from lab.apiserver.service_families import BAD_ADDRESS
 
 _TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
 _PROTOCOLS = ("SCTP", "TCP", "UDP")
@@ -19,7 +19,6 @@ _TRAFFIC_POLICIES = ("Cluster", "Local")
 _DISTRIBUTIONS = ("PreferClose", "PreferSameZone", "PreferSameNode")
 _PORT_NAME = re.compile(r"[-a-z0-9]+")
 _PORT_RANGE = "must be between 1 and 65535, inclusive"
-_LOCAL_MULTICAST = (ipaddress.ip_network("224.0.0.0/24"), ipaddress.ip_network("ff02::/16"))
 _LONGEST_AFFINITY = 86400
 _LONGEST_PORT_NAME = 15
 _ONLY_BALANCER = "may only be used when `type` is 'LoadBalancer'"
@@ -110,9 +109,8 @@ def _ports(spec: Json) -> Iterator[FieldError]:
         if (port.get("port", 0), port["protocol"]) in numbers:
             yield duplicate(path, {key: port[key] for key in ("protocol", "port") if key in port})
         numbers.add((port.get("port", 0), port["protocol"]))
-        if port.get("nodePort"):
-            if spec["type"] == "ClusterIP":
-                yield forbidden(f"{path}.nodePort", "may not be used when `type` is 'ClusterIP'")
+        if port.get("nodePort") and spec["type"] == "ClusterIP":
+            yield forbidden(f"{path}.nodePort", "may not be used when `type` is 'ClusterIP'")
 
 
 def _target_port(path: str, target: object) -> Iterator[FieldError]:
@@ -136,7 +134,7 @@ def _addresses(spec: Json) -> Iterator[FieldError]:
     for index, address in enumerate(spec.get("externalIPs") or ()):
         if not _is_address(address):
             yield invalid(f"spec.externalIPs[{index}]", address, BAD_ADDRESS)
-        elif why := _special_range(address):
+        elif why := special_range(address):
             yield invalid(f"spec.externalIPs[{index}]", address, why)
     if spec["type"] == "ExternalName":
         asked = {**spec, "clusterIPs": spec.get("clusterIPs") or spec.get("clusterIP")}
@@ -145,20 +143,6 @@ def _addresses(spec: Json) -> Iterator[FieldError]:
                 yield forbidden(f"spec.{field}", "may not be set for ExternalName services")
     elif service_spec.is_headless(spec) and spec["type"] != "ClusterIP":
         yield invalid("spec.clusterIPs[0]", "None", f"may not be set to 'None' for {spec['type']} services")
-
-
-def _special_range(text: str) -> str:
-    """Why an address that belongs to nobody else may not be an external IP; empty when it may."""
-    address = ipaddress.ip_address(text)
-    if address.is_unspecified:
-        return f"may not be unspecified ({'0.0.0.0' if address.version == 4 else '::'})"
-    if address.is_loopback:
-        return "may not be in the loopback range (127.0.0.0/8, ::1/128)"
-    if address.is_link_local:
-        return "may not be in the link-local range (169.254.0.0/16, fe80::/10)"
-    if any(address in network for network in _LOCAL_MULTICAST if network.version == address.version):
-        return "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)"
-    return ""
 
 
 def _balancer(spec: Json) -> Iterator[FieldError]:
@@ -221,14 +205,18 @@ def _changes(spec: Json, old: Json) -> Iterator[FieldError]:
         yield forbidden("spec.healthCheckNodePort", "field is immutable")
     if not (service_spec.needs_cluster_ip(spec) and service_spec.needs_cluster_ip(old)):
         return
-    for field, kept in (("clusterIPs", old.get("clusterIPs") or []), ("ipFamilies", old.get("ipFamilies") or [])):
-        current = spec.get(field) or []
+    for field in ("clusterIPs", "ipFamilies"):
+        kept: list[str] = old.get(field) or []
+        current: list[str] = spec.get(field) or []
         if kept and current and kept[0] != current[0]:
-            shown = current if field == "clusterIPs" else current[0]
-            yield invalid(f"spec.{field}[0]", shown, "may not change once set")
+            yield invalid(f"spec.{field}[0]", _changed(field, current, 0), "may not change once set")
         elif len(kept) == 2 and len(current) == 2 and kept[1] != current[1]:
-            shown = current if field == "clusterIPs" else current[1]
-            yield invalid(f"spec.{field}[1]", shown, "may not change once set")
+            yield invalid(f"spec.{field}[1]", _changed(field, current, 1), "may not change once set")
+
+
+def _changed(field: str, current: list[str], index: int) -> str | list[str]:
+    """What the refusal shows: of addresses all, of families the one."""
+    return current if field == "clusterIPs" else current[index]
 
 
 def _is_address(text: str) -> bool:

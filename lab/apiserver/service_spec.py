@@ -131,7 +131,7 @@ def _is_load_balancer(spec: Json) -> bool:
 def keep_allocated(spec: Json, old: Json) -> None:
     """Carries over what was allocated before and the update left out."""
     if needs_cluster_ip(old) and needs_cluster_ip(spec):
-        if not spec.get("clusterIP") and not spec.get("clusterIPs"):
+        if not spec.get("clusterIP") and spec.get("clusterIPs") in (None, [], old.get("clusterIPs")):
             _carry(spec, old, "clusterIP", "clusterIPs")
         elif spec.get("clusterIP") and spec["clusterIP"] != old.get("clusterIP"):
             # clusterIP is the older name of the first of clusterIPs: a change of it alone means both.
@@ -161,9 +161,9 @@ def _carry(spec: Json, old: Json, *fields: str) -> None:
             spec[field] = old[field]
 
 
-def allocate(service: Json, network: ServiceNetwork) -> list[FieldError]:
+def allocate(service: Json, old: Json | None, network: ServiceNetwork) -> list[FieldError]:
     """Fills in the addresses and ports that are missing and checks those that were asked for."""
-    spec, uid = service["spec"], service["metadata"].get("uid", "")
+    spec, uid = service["spec"], (old or service)["metadata"].get("uid", "")
     errors: list[FieldError] = []
     path, what = "spec.clusterIPs", "IP"
     try:

@@ -7,7 +7,7 @@ must never write to the store.
 import base64
 from typing import TYPE_CHECKING
 
-from lab.apiserver import objects, service_families, service_rules, service_spec
+from lab.apiserver import objects, service_families, service_rules, service_spec, slice_rules
 from lab.apiserver.fielderrors import FieldError, forbidden, invalid, not_supported, required
 from lab.apiserver.kinds import Kind
 from lab.apiserver.objects import Json, meta
@@ -94,7 +94,7 @@ class ServiceStrategy(Strategy):
     def _complete(self, document: Json, old: Json | None) -> list[FieldError]:
         errors = service_families.settle(document["spec"], old["spec"] if old else None, self._network)
         errors = errors or service_rules.check(document, old)
-        return errors or service_spec.allocate(document, self._network)
+        return errors or service_spec.allocate(document, old, self._network)
 
     def check(self, document: Json, old: Json | None) -> list[FieldError]:
         """What is invalid."""
@@ -250,6 +250,8 @@ class EventStrategy(Strategy):
         """Fills what depends on the object alone."""
         for field, empty in (("reportingComponent", ""), ("reportingInstance", "")):
             document.setdefault(field, empty)
+        for field in ("eventTime", "firstTimestamp", "lastTimestamp"):
+            document.setdefault(field, None)
         document.setdefault("source", {})
 
     def check(self, document: Json, old: Json | None) -> list[FieldError]:
@@ -273,6 +275,8 @@ class EndpointSliceStrategy(Strategy):
         for port in document["ports"] or ():
             port.setdefault("name", "")
             port.setdefault("protocol", "TCP")
+        for endpoint in document["endpoints"] or ():
+            endpoint.setdefault("conditions", {})
 
     def on_update(self, document: Json, old: Json, kind: Kind, subresource: str) -> list[FieldError]:  # noqa: ARG002
         """Prepares a changed object."""
@@ -297,7 +301,7 @@ class EndpointSliceStrategy(Strategy):
             for index, endpoint in enumerate(document.get("endpoints") or ())
             if not endpoint.get("addresses")
         ]
-        return errors
+        return [*errors, *slice_rules.check(document)]
 
 
 class LeaseStrategy(Strategy):

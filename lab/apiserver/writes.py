@@ -96,7 +96,7 @@ def patch_one(backend: Backend, call: Call, check: FieldCheck) -> tuple[Json, bo
     if call.media not in allowed:
         raise refusal.unsupported_media(allowed)
     if call.media == APPLY_PATCH:
-        return _apply(backend, call, check)
+        return _apply(backend, call)
     entry = backend.entry(kind, target.namespace, target.name)
     repeated: list[str] = []
     change = bodies.parse(call.body, "application/json", repeated)
@@ -119,7 +119,7 @@ def patch_one(backend: Backend, call: Call, check: FieldCheck) -> tuple[Json, bo
 def _shown(document: Json, error: refusal.ApiError) -> str:
     """What is wrong with a patched object, after the whole object."""
     why = str(error)
-    start = max(why.find(mark) for mark in ("strict decoding error", "json: "))
+    start = max(why.find(mark) for mark in ("strict decoding error", "json: ", "parsing time"))
     return f"Invalid value: {show(objects.encode(document).decode())}: {why[max(start, 0) :]}"
 
 
@@ -146,7 +146,7 @@ def _check_identity(kind: Kind, document: Json, entry: Entry) -> None:
         raise refusal.bad_request(f"the kind or apiVersion of a {kind.kind} cannot be changed by a patch")
 
 
-def _apply(backend: Backend, call: Call, check: FieldCheck) -> tuple[Json, bool]:
+def _apply(backend: Backend, call: Call) -> tuple[Json, bool]:
     target, kind = call.target, call.target.kind
     if not call.query.get("fieldManager"):
         cause = "Required value: is required for apply patch"
@@ -162,12 +162,13 @@ def _apply(backend: Backend, call: Call, check: FieldCheck) -> tuple[Json, bool]
             f"the apiVersion and kind of an applied {kind.kind} must be {kind.api_version} {kind.kind}"
         )
     found.setdefault("name", target.name)
+    asked = f"{found.get('namespace', '')}/{found['name']}; {kind.api_version}, Kind={kind.kind}"
     _settle_namespace(target, applied)
     if found["name"] != target.name:
         raise refusal.bad_request(
             f"the name of the object ({found['name']}) does not match the name on the URL ({target.name})"
         )
-    _refuse_undeclared(kind, applied)
+    _refuse_undeclared(kind, applied, asked)
     entry = _entry(backend, target)
     if entry is None and target.subresource:
         raise refusal.not_found(kind.plural, kind.group, target.name)
@@ -186,26 +187,24 @@ def _apply(backend: Backend, call: Call, check: FieldCheck) -> tuple[Json, bool]
     except apply.ApplyConflict as error:
         raise refusal.apply_conflict(str(error), error.causes) from error
     except patch.PatchError as error:
-        raise _untyped(kind, applied, str(error)) from error
+        raise _untyped(asked, str(error)) from error
     if entry is None:
         return conversion.to_served(kind, backend.create(kind, target.namespace, document, options)), True
     return conversion.to_served(kind, backend.update(kind, entry, document, options)), False
 
 
-def _refuse_undeclared(kind: Kind, applied: Json) -> None:
+def _refuse_undeclared(kind: Kind, applied: Json, asked: str) -> None:
     """An applied object may not have fields its kind does not know, whatever fieldValidation says."""
     check = bodies.FieldCheck("Warn")
     bodies.decode(applied, kind, check)
     unknown = [text.split('"')[1] for text in check.warnings if text.startswith("unknown field ")]
     if unknown:
-        raise _untyped(kind, applied, f".{unknown[0]}: field not declared in schema")
+        raise _untyped(asked, f".{unknown[0]}: field not declared in schema")
 
 
-def _untyped(kind: Kind, applied: Json, why: str) -> refusal.ApiError:
+def _untyped(asked: str, why: str) -> refusal.ApiError:
     """500, as real servers answer an apply they cannot read."""
-    found = applied["metadata"]
-    name = f"{found.get('namespace', '')}/{found['name']}; {kind.api_version}, Kind={kind.kind}"
-    return refusal.ApiError(500, "", f"failed to create typed patch object ({name}): {why}")
+    return refusal.ApiError(500, "", f"failed to create typed patch object ({asked}): {why}")
 
 
 def _of_endpoint(kind: Kind, applied: Json, subresource: str) -> Json:

@@ -16,6 +16,7 @@ from frr_adapter.boundary import clock, kube, paths, perform, ports, watch
 from frr_adapter.decode import core
 from tests.fakes import cluster
 from tests.fakes import kube as fake_kube
+from tests.performing import one_by_one
 
 pytestmark = pytest.mark.contract
 
@@ -214,16 +215,16 @@ async def test_a_service_gets_and_loses_its_address_in_one_write_each(port, perf
     created = json.loads(await port.create(paths.KINDS["Service"].collection(NAMESPACE), service(name)))
     uid, version = created["metadata"]["uid"], created["metadata"]["resourceVersion"]
     given = effects.WriteServiceStatus(ref, uid, version, ("198.51.100.1", "2001:db8:100::1"), "p")
-    assert await performer.perform([given]) == ()
+    assert await one_by_one(performer, [given]) == ()
     after = await read(port, ref)
     assert [entry["ip"] for entry in after["status"]["loadBalancer"]["ingress"]] == ["198.51.100.1", "2001:db8:100::1"]
     assert after["metadata"]["annotations"] == {"mine": "kept", "metallb.io/ip-allocated-from-pool": "p"}
     assert after["spec"] == (created["spec"])
 
-    (failure,) = await performer.perform([given])
+    (failure,) = await one_by_one(performer, [given])
     assert failure.is_ordinary
     taken = effects.WriteServiceStatus(ref, uid, after["metadata"]["resourceVersion"], (), None)
-    assert await performer.perform([taken]) == ()
+    assert await one_by_one(performer, [taken]) == ()
     after = await read(port, ref)
     assert not after["status"]["loadBalancer"].get("ingress")
     assert after["metadata"]["annotations"] == {"mine": "kept"}
@@ -234,7 +235,7 @@ async def test_another_uid_is_another_service(port, performer, name):
     ref = refs.ObjectRef("Service", NAMESPACE, name)
     version = created["metadata"]["resourceVersion"]
     stranger = effects.WriteServiceStatus(ref, str(uuid.uuid4()), version, ("198.51.100.1",), "p")
-    (failure,) = await performer.perform([stranger])
+    (failure,) = await one_by_one(performer, [stranger])
     assert (failure.error.status, failure.is_ordinary) == (409, True)
 
 
@@ -243,7 +244,7 @@ async def test_pool_counters(port, performer, name):
     spec = {"addresses": ["198.51.100.0/24", "2001:db8:100::/64"]}
     meta = {"name": name, "namespace": NAMESPACE}
     await port.create(POOLS, {"apiVersion": paths.METALLB, "kind": "IPAddressPool", "metadata": meta, "spec": spec})
-    assert await performer.perform([effects.WritePoolStatus(ref, 1, 2, 255, 2**63 - 1)]) == ()
+    assert await one_by_one(performer, [effects.WritePoolStatus(ref, 1, 2, 255, 2**63 - 1)]) == ()
     after = await read(port, ref)
     assert after["status"] == {
         "assignedIPv4": 1,
@@ -257,7 +258,7 @@ async def test_pool_counters(port, performer, name):
 async def test_events_are_written_and_counted(port, performer, name):
     ref = refs.ObjectRef("Service", NAMESPACE, name)
     event = effects.EmitEvent(ref, str(uuid.uuid4()), effects.EventType.WARNING, "AllocationFailed", "no addresses")
-    assert await performer.perform([event, event, event]) == ()
+    assert await one_by_one(performer, [event, event, event]) == ()
     found = json.loads(await port.get(paths.KINDS["Event"].collection(NAMESPACE)))["items"]
     mine = [each for each in found if each["involvedObject"]["name"] == name]
     assert [(each["count"], each["reason"], each["type"]) for each in mine] == [(3, "AllocationFailed", "Warning")]
@@ -270,13 +271,13 @@ async def test_a_configuration_state_is_created_applied_and_left_alone(port, per
     def state(*messages: str) -> effects.WriteConfigurationState:
         return effects.WriteConfigurationState(ref, "configReconcilerValid", labels, messages)
 
-    assert await performer.perform([state("one", "two")]) == ()
+    assert await one_by_one(performer, [state("one", "two")]) == ()
     first = await read(port, ref)
     assert (first["status"]["result"], first["status"]["errorSummary"]) == ("Invalid", "configuration error: one\ntwo")
     assert first["metadata"]["labels"] == dict(labels)
-    assert await performer.perform([state("one", "two")]) == ()
+    assert await one_by_one(performer, [state("one", "two")]) == ()
     assert (await read(port, ref))["metadata"]["resourceVersion"] == first["metadata"]["resourceVersion"]
-    assert await performer.perform([state()]) == ()
+    assert await one_by_one(performer, [state()]) == ()
     last = await read(port, ref)
     (condition,) = last["status"]["conditions"]
     assert (condition["type"], condition["status"], condition["reason"]) == (

@@ -8,9 +8,11 @@ from typing import Any
 
 from controller import loop as controller_loop
 from controller import settings as controller_settings
-from controller.core import trouble
-from frr_adapter import errors
-from frr_adapter.boundary import configuration_state, decoders, metrics, outbox, perform, store, watch
+from controller.boundary import fence, lease
+from controller.core import leadership, trouble
+from frr_adapter import errors, refs
+from frr_adapter.boundary import clock as system_clock
+from frr_adapter.boundary import configuration_state, decoders, metrics, outbox, perform, ports, store, watch
 from frr_adapter.frr import config, reloading
 from speaker import links, values
 from speaker import loop as speaker_loop
@@ -22,6 +24,8 @@ from tests.fakes.cluster import Cluster
 
 NAMESPACE = "metallb-system"
 Document = dict[str, Any]
+
+LEASE_TERMS = leadership.Terms(duration=1, deadline=0.6, pause=0.05)
 
 
 async def eventually(holds: Callable[[], bool], seconds: float = 5.0) -> None:
@@ -133,6 +137,46 @@ async def controller(cluster: Cluster, *argv: str) -> AsyncIterator[Program]:
         yield Program(cluster, out, the_loop, registry)
 
 
+@dataclass
+class Replica(Program):
+    """A controller among several: `elector` says whether it leads, `term` ends when it may not lead any more."""
+
+    elector: lease.Elector | None = None
+    barrier: fence.Fence | None = None
+    term: asyncio.Task[str] | None = None
+
+
+@contextlib.asynccontextmanager
+async def replica(cluster: Cluster, port: ports.KubePort, name: str) -> AsyncIterator[Replica]:
+    """As `controller.__main__` wires it. Leaving the context is a crash: nothing is released."""
+    registry = metrics.Metrics()
+    known = store.Store(controller_loop.KINDS)
+    the_loop = controller_loop.Loop(controller_settings.parse((), {}), known, registry)
+    recall = watch.Recall()
+
+    def lead() -> None:
+        the_loop.lead()
+        recall.ask()
+
+    rules = leadership.Rules(name, LEASE_TERMS)
+    ref = refs.ObjectRef("Lease", NAMESPACE, "frr-adapter-controller")
+    elector = lease.Elector(port, system_clock.SystemClock(), ref, rules, lead)
+    barrier = fence.Fence(port, lambda: elector.is_leading)
+    author = perform.Author("metallb-controller", name)
+    out = outbox.Outbox(perform.Performer(barrier, clock.ManualClock(), author), the_loop.failed, the_loop.performed)
+    the_loop.connect(out)
+    term = asyncio.create_task(elector.run())
+    more = (the_loop.run(), out.run(), elector.attend())
+    try:
+        async with _running(port, controller_loop.KINDS, the_loop.take, *more, recall=recall):
+            made = Replica(cluster, out, the_loop, registry)
+            made.elector, made.barrier, made.term = elector, barrier, term
+            yield made
+    finally:
+        term.cancel()
+        await asyncio.gather(term, return_exceptions=True)
+
+
 @contextlib.asynccontextmanager
 async def speaker(cluster: Cluster, node: str = "n1", *argv: str) -> AsyncIterator[Program]:
     registry = metrics.Metrics()
@@ -156,9 +200,11 @@ async def speaker(cluster: Cluster, node: str = "n1", *argv: str) -> AsyncIterat
 
 
 @contextlib.asynccontextmanager
-async def _running(cluster: Cluster, kinds: tuple[str, ...], sink: watch.Sink, *more: Any) -> AsyncIterator[None]:
+async def _running(
+    port: ports.KubePort, kinds: tuple[str, ...], sink: watch.Sink, *more: Any, recall: watch.Recall | None = None
+) -> AsyncIterator[None]:
     tasks = [
-        asyncio.create_task(watch.follow(cluster, each, decoders.DECODERS[each.kind], sink))
+        asyncio.create_task(watch.follow(port, each, decoders.DECODERS[each.kind], sink, recall=recall))
         for each in decoders.resources(kinds, NAMESPACE)
     ]
     tasks += [asyncio.create_task(each) for each in more]

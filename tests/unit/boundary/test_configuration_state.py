@@ -3,6 +3,7 @@ import pytest
 from frr_adapter import effects, refs
 from frr_adapter.boundary import perform, retry
 from tests.fakes import clock
+from tests.performing import one_by_one
 
 PACE = retry.Pace(first=0.001, longest=0.01, attempts=2)
 STATE = refs.ObjectRef("ConfigurationState", "metallb-system", "speaker-n1")
@@ -25,7 +26,7 @@ def state(*messages: str) -> effects.WriteConfigurationState:
 
 
 async def test_the_object_is_created_with_labels_and_owner(world, performer):
-    assert await performer.perform([state()]) == ()
+    assert await one_by_one(performer, [state()]) == ()
     written = world.read(STATE)
     assert written["metadata"]["labels"] == dict(LABELS)
     assert written["metadata"]["ownerReferences"] == [OWNER]
@@ -45,20 +46,20 @@ async def test_the_object_is_created_with_labels_and_owner(world, performer):
 
 
 async def test_the_same_again_writes_nothing(world, performer, time):
-    await performer.perform([state("a")])
+    await one_by_one(performer, [state("a")])
     world.writes.clear()
     time.advance(60)
-    assert await performer.perform([state("a")]) == ()
+    assert await one_by_one(performer, [state("a")]) == ()
     assert world.writes == []
 
 
 async def test_problems_are_the_message_and_the_transition_is_only_that_of_the_status(world, performer, time):
-    await performer.perform([state()])
+    await one_by_one(performer, [state()])
     time.advance(60)
-    await performer.perform([state("one", "two")])
+    await one_by_one(performer, [state("one", "two")])
     first = world.read(STATE)["status"]
     time.advance(60)
-    await performer.perform([state("one")])
+    await one_by_one(performer, [state("one")])
     second = world.read(STATE)["status"]
     assert (first["result"], first["errorSummary"]) == ("Invalid", "configuration error: one\ntwo")
     assert first["conditions"][0]["reason"] == "ConfigurationError"
@@ -74,15 +75,15 @@ async def test_conditions_of_others_stay_and_count(world, performer):
         "message": "their trouble",
         "lastTransitionTime": "2029-01-01T00:00:00Z",
     }
-    await performer.perform([state()])
+    await one_by_one(performer, [state()])
     document = world.read(STATE)
     document["status"]["conditions"].insert(0, other)
     world.put(document)
-    await performer.perform([state("mine")])
+    await one_by_one(performer, [state("mine")])
     status = world.read(STATE)["status"]
     assert [each["type"] for each in status["conditions"]] == ["theirs", "configReconcilerValid"]
     assert status["errorSummary"] == "their trouble\nconfiguration error: mine"
-    await performer.perform([state()])
+    await one_by_one(performer, [state()])
     status = world.read(STATE)["status"]
     assert (status["result"], status["errorSummary"]) == ("Invalid", "their trouble")
     applied = world.writes[-1].body
@@ -90,18 +91,18 @@ async def test_conditions_of_others_stay_and_count(world, performer):
 
 
 async def test_lost_labels_are_put_back_and_foreign_ones_kept(world, performer):
-    await performer.perform([state()])
+    await one_by_one(performer, [state()])
     document = world.read(STATE)
     document["metadata"]["labels"] = {"mine": "kept"}
     world.put(document)
-    await performer.perform([state()])
+    await one_by_one(performer, [state()])
     assert world.read(STATE)["metadata"]["labels"] == {"mine": "kept", **dict(LABELS)}
 
 
 async def test_an_object_full_of_nonsense_is_said_anew(world, performer):
-    await performer.perform([state()])
+    await one_by_one(performer, [state()])
     document = world.read(STATE)
     document["status"] = {"result": 5}
     world.put(document)
-    assert await performer.perform([state()]) == ()
+    assert await one_by_one(performer, [state()]) == ()
     assert world.read(STATE)["status"]["result"] == "Valid"

@@ -3,6 +3,7 @@ import pytest
 from frr_adapter import effects, errors, refs
 from frr_adapter.boundary import perform, retry
 from tests.fakes import clock
+from tests.performing import one_by_one
 
 PACE = retry.Pace(first=0.001, longest=0.01, attempts=2)
 WEB = refs.ObjectRef("Service", "shop", "web")
@@ -23,7 +24,7 @@ def assigned(message="announcing", ref=WEB) -> effects.EmitEvent:
 
 
 async def test_an_event_names_object_author_and_time(world, performer):
-    assert await performer.perform([assigned()]) == ()
+    assert await one_by_one(performer, [assigned()]) == ()
     (event,) = world.all("Event")
     assert event["metadata"]["name"].startswith("web.")
     assert event["metadata"]["namespace"] == "shop"
@@ -50,7 +51,7 @@ async def test_an_event_names_object_author_and_time(world, performer):
     ],
 )
 async def test_events_lie_beside_their_object(world, performer, ref, namespace, version):
-    await performer.perform([assigned(ref=ref)])
+    await one_by_one(performer, [assigned(ref=ref)])
     (event,) = world.all("Event")
     assert event["metadata"]["namespace"] == namespace
     assert event["involvedObject"]["apiVersion"] == version
@@ -58,37 +59,37 @@ async def test_events_lie_beside_their_object(world, performer, ref, namespace, 
 
 
 async def test_repeats_are_counted_on_one_event(world, performer, time):
-    await performer.perform([assigned(), assigned("other"), assigned()])
+    await one_by_one(performer, [assigned(), assigned("other"), assigned()])
     time.advance(60)
-    await performer.perform([assigned()])
+    await one_by_one(performer, [assigned()])
     counts = {event["message"]: (event["count"], event["lastTimestamp"]) for event in world.all("Event")}
     assert counts == {"announcing": (3, "2030-01-01T00:01:00Z"), "other": (1, "2030-01-01T00:00:00Z")}
 
 
 async def test_an_event_the_cluster_has_forgotten_is_told_anew(world, performer):
-    await performer.perform([assigned()])
+    await one_by_one(performer, [assigned()])
     (event,) = world.all("Event")
     world.remove(refs.ObjectRef("Event", "shop", event["metadata"]["name"]))
-    assert await performer.perform([assigned()]) == ()
+    assert await one_by_one(performer, [assigned()]) == ()
     (again,) = world.all("Event")
     assert (again["count"], again["metadata"]["name"] != event["metadata"]["name"]) == (1, True)
 
 
 async def test_an_object_cannot_flood_the_api_and_no_occurrence_is_lost(world, performer, time):
-    await performer.perform([assigned()] * 40 + [assigned(ref=refs.ObjectRef("Service", "shop", "other"))])
+    await one_by_one(performer, [assigned()] * 40 + [assigned(ref=refs.ObjectRef("Service", "shop", "other"))])
     assert len(world.writes) == 25 + 1
     time.advance(300)
-    await performer.perform([assigned()])
+    await one_by_one(performer, [assigned()])
     counts = {event["involvedObject"]["name"]: event["count"] for event in world.all("Event")}
     assert counts == {"web": 41, "other": 1}
 
 
 async def test_an_event_that_cannot_be_written_is_returned(world, performer):
     world.refuse = lambda *_: errors.KubernetesError(403, "Forbidden", "no")
-    (failure,) = await performer.perform([assigned()])
+    (failure,) = await one_by_one(performer, [assigned()])
     assert (failure.effect, failure.error.reason, failure.is_ordinary) == (assigned(), "Forbidden", False)
     world.refuse = lambda *_: None
-    assert await performer.perform([assigned()]) == ()
+    assert await one_by_one(performer, [assigned()]) == ()
     assert [event["count"] for event in world.all("Event")] == [1]
 
 
@@ -99,10 +100,10 @@ async def test_an_event_whose_answer_got_lost_is_not_written_twice(world, perfor
 
     server.others.append(lose_the_answer)
     through = perform.Performer(port, time, perform.Author("metallb-speaker", "n1"), PACE)
-    assert await through.perform([assigned(), assigned()]) == ()
+    assert await one_by_one(through, [assigned(), assigned()]) == ()
     assert [event["count"] for event in world.all("Event")] == [2]
 
 
 async def test_long_messages_are_shortened_to_what_the_api_takes(world, performer):
-    await performer.perform([assigned("m" * 5000)])
+    await one_by_one(performer, [assigned("m" * 5000)])
     assert [len(event["message"]) for event in world.all("Event")] == [1024]

@@ -91,3 +91,17 @@ def test_registries_do_not_share_anything():
     metrics.ClientMetrics(first).updates.add()
     metrics.ClientMetrics(second)
     assert "metallb_k8s_client_updates_total 0.0" in samples(second)
+
+
+def test_the_time_to_an_address_is_a_histogram_under_our_own_name():
+    registry = metrics.Metrics()
+    seconds = metrics.AssignmentMetrics(registry)
+    seconds.observe(0.004)
+    seconds.observe(0.04)
+    name = "frr_adapter_service_assignment_seconds"
+    assert f"# TYPE {name} histogram" in lines(registry)
+    found = dict(line.rsplit(" ", 1) for line in samples(registry))
+    assert (found[f'{name}_bucket{{le="0.005"}}'], found[f'{name}_bucket{{le="0.05"}}']) == ("1.0", "2.0")
+    assert (found[f'{name}_bucket{{le="+Inf"}}'], found[f"{name}_count"]) == ("2.0", "2.0")
+    assert float(found[f"{name}_sum"]) == 0.044
+    assert not [line for line in lines(registry) if "_created" in line]

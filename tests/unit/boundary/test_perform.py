@@ -1,10 +1,9 @@
-import asyncio
-
 import pytest
 
 from frr_adapter import effects, errors, refs
-from frr_adapter.boundary import perform, ports, retry
-from tests.fakes import clock, cluster
+from frr_adapter.boundary import perform, retry
+from tests.fakes import clock
+from tests.performing import one_by_one
 from tests.unit.boundary import samples
 
 PACE = retry.Pace(first=0.001, longest=0.01, attempts=3)
@@ -31,7 +30,7 @@ def service_status(world, ips=("198.51.100.1",), pool="p", **changes) -> effects
 async def test_address_and_annotation_are_one_patch(world, performer):
     world.put(samples.service("web"))
     effect = service_status(world, ips=("198.51.100.1", "2001:db8:100::1"))
-    assert await performer.perform([effect]) == ()
+    assert await one_by_one(performer, [effect]) == ()
     after = world.read(WEB)
     assert after["status"] == {"loadBalancer": {"ingress": [{"ip": "198.51.100.1"}, {"ip": "2001:db8:100::1"}]}}
     assert after["metadata"]["annotations"] == {"mine": "kept", "metallb.io/ip-allocated-from-pool": "p"}
@@ -42,8 +41,8 @@ async def test_address_and_annotation_are_one_patch(world, performer):
 
 async def test_a_released_service_has_neither_address_nor_annotation(world, performer):
     world.put(samples.service("web"))
-    await performer.perform([service_status(world)])
-    assert await performer.perform([service_status(world, ips=(), pool=None)]) == ()
+    await one_by_one(performer, [service_status(world)])
+    assert await one_by_one(performer, [service_status(world, ips=(), pool=None)]) == ()
     after = world.read(WEB)
     assert after["status"] == {"loadBalancer": {}}
     assert after["metadata"]["annotations"] == {"mine": "kept"}
@@ -53,20 +52,20 @@ async def test_a_released_service_has_neither_address_nor_annotation(world, perf
 async def test_a_service_that_changed_meanwhile_is_left_alone(world, performer, changes):
     world.put(samples.service("web"))
     effect = service_status(world, **changes)
-    (failure,) = await performer.perform([effect])
+    (failure,) = await one_by_one(performer, [effect])
     assert (failure.effect, failure.error.status, failure.is_ordinary) == (effect, 409, True)
     assert world.read(WEB)["status"] == {"loadBalancer": {}}
 
 
 async def test_a_service_that_is_gone_is_ordinary(world, performer):
     effect = effects.WriteServiceStatus(WEB, "u", "1", (), None)
-    (failure,) = await performer.perform([effect])
+    (failure,) = await one_by_one(performer, [effect])
     assert (failure.error.status, failure.is_ordinary, len(world.writes)) == (404, True, 1)
 
 
 async def test_pool_counters_are_written(world, performer):
     world.put(samples.pool("p"))
-    assert await performer.perform([effects.WritePoolStatus(POOL, 1, 2, 253, 2**63 - 1)]) == ()
+    assert await one_by_one(performer, [effects.WritePoolStatus(POOL, 1, 2, 253, 2**63 - 1)]) == ()
     assert world.read(POOL)["status"] == {
         "assignedIPv4": 1,
         "assignedIPv6": 2,
@@ -89,43 +88,9 @@ async def test_what_may_pass_is_retried_and_what_does_not_pass_is_returned(world
 
     world.refuse = refuse
     pool_effect = effects.WritePoolStatus(POOL, 0, 0, 0, 0)
-    failures = await performer.perform([pool_effect, service_status(world)])
+    failures = await one_by_one(performer, [pool_effect, service_status(world)])
     assert [(failure.effect, failure.error.status, failure.is_ordinary) for failure in failures] == [
         (pool_effect, 500, False)
     ]
     assert world.read(WEB)["status"]["loadBalancer"] == {"ingress": [{"ip": "198.51.100.1"}]}
     assert len(world.writes) == 3 + PACE.attempts
-
-
-class Slow(cluster.Cluster):
-    """Counts how many patches are under way at once."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.under_way = self.most = 0
-
-    async def patch(self, path, body, content_type, query=ports.NO_QUERY):
-        self.under_way += 1
-        self.most = max(self.most, self.under_way)
-        await asyncio.sleep(0.002)
-        self.under_way -= 1
-        return await super().patch(path, body, content_type, query)
-
-
-async def test_many_effects_run_together_but_not_all_at_once_and_failures_keep_their_order(time):
-    world = Slow()
-    performer = perform.Performer(world, time, perform.Author("c", "i"), PACE)
-    wanted = [
-        effects.WritePoolStatus(refs.ObjectRef("IPAddressPool", "metallb-system", f"p{number:02}"), 1, 1, 1, 1)
-        for number in range(50)
-    ]
-    for effect in wanted[::2]:
-        world.put(samples.pool(effect.ref.name))
-    failures = await performer.perform(wanted)
-    assert [failure.effect for failure in failures] == wanted[1::2]
-    assert world.most == 16
-
-
-async def test_nothing_wanted_is_nothing_done(world, performer):
-    assert await performer.perform([]) == ()
-    assert world.writes == []

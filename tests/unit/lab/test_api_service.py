@@ -191,7 +191,7 @@ def test_refusals(spec, path, message):
 def test_an_address_outside_the_cluster_is_refused():
     ((path, message),) = refused(ports=[PORT], clusterIP="192.0.2.1")
     assert path == "spec.clusterIPs"
-    assert "failed to allocate IP 192.0.2.1: the provided IP (192.0.2.1) is not in the valid range" in message
+    assert "failed to allocate IP 192.0.2.1: the provided network does not match the current range" in message
 
 
 def test_an_update_that_leaves_allocations_out_keeps_them():

@@ -1,0 +1,163 @@
+"""The controller alone, as a process, on a Kubernetes API of its own: bursts, one Service among many, restart, memory."""
+
+import asyncio
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.bench import figures, load
+
+TITLE = "Controller"
+METHOD = """
+* The API, the controller and the program that measures are three processes (four with etcd) on the same cores, so every
+  figure is that of the whole, and rates have to be read against the bare rate of the same run.
+* **Bare status writes**: merge patches of `services/status` as the controller sends them, 16 at a time, by a client of the
+  same code with nothing else to do, while the same two watches of all Services are open.
+* **Burst**: Services created 32 at a time until the API has taken all; the clock runs from the first POST until the watch has
+  told the last address, and the rate counts all of them. The controller cannot assign faster than Services arrive, so the rate
+  of creation is given too. Every address is checked to be given once.
+* **Backlog**: the Services exist when the controller starts; first address to last address told by the watch.
+* **One Service**: POST sent until the watch told its address, one at a time, with all the others existing.
+* **Restart**: process start until the watch told the address of a Service that was created while no controller ran; all other
+  Services have their addresses.
+* **Resident**: `VmRSS` of the controller at the end of the step.
+"""
+
+
+@dataclass
+class Plan:
+    burst: int
+    many: int
+    singles: int
+    restarts: int
+    rounds: int
+
+
+FULL = Plan(burst=1000, many=10_000, singles=100, restarts=3, rounds=3)
+SMALL = Plan(burst=300, many=1000, singles=30, restarts=1, rounds=1)
+
+
+@dataclass
+class _Book:
+    entries: dict[tuple[str, str], list[float]] = field(default_factory=dict)
+
+    def add(self, what: str, unit: str, value: float) -> None:
+        self.entries.setdefault((what, unit), []).append(value)
+        print(f"  {what}: {value:.2f} {unit}", flush=True)
+
+    def figures(self) -> tuple[figures.Figure, ...]:
+        return tuple(figures.Figure(what, unit, tuple(values)) for (what, unit), values in self.entries.items())
+
+
+def names(prefix: str, count: int) -> list[str]:
+    return [f"{prefix}-{number:05}" for number in range(count)]
+
+
+async def _bare(loaded: load.Load, book: _Book, count: int) -> float:
+    made = names("bare", count)
+    second = asyncio.create_task(load.Load(loaded.client).follow())
+    begun, ended = await loaded.create(made, lb_class=load.OTHER_CLASS)
+    book.add("bare: Services created", "per s", count / (ended - begun))
+    rate = count / await loaded.patch(made)
+    book.add("bare: status writes", "per s", rate)
+    second.cancel()
+    await asyncio.gather(second, return_exceptions=True)
+    await loaded.delete(made)
+    return rate
+
+
+async def _burst(loaded: load.Load, controller: load.Controller, book: _Book, made: list[str], bare: float) -> None:
+    what = f"burst of {len(made):,}"
+    before = controller.cpu_seconds()
+    begun, ended = await loaded.create(made)
+    await loaded.until(lambda: len(loaded.ips) >= len(made))
+    last = max(loaded.seen_at[name] for name in made)
+    assert len(set(loaded.ips.values())) == len(made), "an address was given twice"
+    book.add(f"{what}: created", "per s", len(made) / (ended - begun))
+    book.add(f"{what}: assigned", "per s", len(made) / (last - begun))
+    book.add(f"{what}: assigned / bare status writes", "ratio", len(made) / (last - begun) / bare)
+    book.add(f"{what}: last address after the last creation", "ms", (last - ended) * 1000)
+    book.add(
+        f"{what}: CPU time of the controller", "ms per Service", (controller.cpu_seconds() - before) * 1000 / len(made)
+    )
+
+
+async def _backlog(loaded: load.Load, controller: load.Controller, book: _Book, made: list[str], bare: float) -> None:
+    await loaded.create(made)
+    controller.start()
+    await loaded.until(lambda: len(loaded.ips) >= len(made))
+    times = sorted(loaded.seen_at[name] for name in made)
+    rate = (len(made) - 1) / (times[-1] - times[0])
+    book.add(f"backlog of {len(made):,}: assigned", "per s", rate)
+    book.add(f"backlog of {len(made):,}: assigned / bare status writes", "ratio", rate / bare)
+
+
+async def _singles(loaded: load.Load, book: _Book, count: int, existing: int) -> None:
+    # events of the steps before are still being written for a while; a Service that comes then is not "one Service"
+    await asyncio.sleep(3)
+    for number in range(count):
+        name = f"single-{number}"
+        begun = time.monotonic()
+        posted = asyncio.create_task(loaded.client.create(load.SERVICES, load.service(name)))
+        await loaded.until(lambda name=name: name in loaded.ips)
+        book.add(f"one Service at {existing:,}: created -> status", "ms", (loaded.seen_at[name] - begun) * 1000)
+        await posted
+        begun = time.monotonic()
+        body = {"metadata": {"annotations": {"bench.example.org/n": "1"}}}
+        await loaded.client.patch(f"{load.SERVICES}/{name}/status", body, load.ports.Patch.MERGE)
+        book.add(
+            f"one Service at {existing:,}: one bare status write for comparison",
+            "ms",
+            (time.monotonic() - begun) * 1000,
+        )
+        await loaded.delete([name])
+
+
+async def _restart(loaded: load.Load, controller: load.Controller, book: _Book, number: int, existing: int) -> None:
+    controller.stop()
+    name = f"late-{number}"
+    await loaded.create([name])
+    begun = controller.start()
+    await loaded.until(lambda: name in loaded.ips)
+    book.add(f"restart at {existing:,}: until the first new assignment", "s", loaded.seen_at[name] - begun)
+    await controller.ready()
+    await loaded.delete([name])
+    await asyncio.sleep(8)  # it gives memory back some seconds after its start
+    book.add(f"restart at {existing:,}: resident afterwards", "MiB", controller.resident_mib())
+
+
+async def _measure(plan: Plan, state: Path, kubeconfig: Path) -> tuple[figures.Figure, ...]:
+    book = _Book()
+    async with load.load(kubeconfig) as loaded:
+        controller = load.Controller(kubeconfig, state / "controller.log")
+        try:
+            for _ in range(plan.rounds):
+                bare = await _bare(loaded, book, plan.burst)
+                controller.start()
+                await controller.ready()
+                await _burst(loaded, controller, book, names("burst", plan.burst), bare)
+                controller.stop()
+                await loaded.delete(names("burst", plan.burst))
+                await _backlog(loaded, controller, book, names("backlog", plan.burst), bare)
+                await loaded.delete(names("backlog", plan.burst))
+                controller.stop()
+            controller.start()
+            await controller.ready()
+            book.add("no Services: resident", "MiB", controller.resident_mib())
+            await _burst(loaded, controller, book, names("many", plan.many), bare)
+            book.add(f"burst of {plan.many:,}: resident", "MiB", controller.resident_mib())
+            await _singles(loaded, book, plan.singles, plan.many)
+            for number in range(plan.restarts):
+                await _restart(loaded, controller, book, number, plan.many)
+        finally:
+            controller.stop()
+    return book.figures()
+
+
+def run(plan: Plan) -> tuple[str, tuple[figures.Figure, ...]]:
+    """What was measured on which machine, and the figures."""
+    where = figures.machine()
+    with tempfile.TemporaryDirectory(prefix="fra-bench-") as directory, load.api(Path(directory)) as (kubeconfig, name):
+        found = asyncio.run(_measure(plan, Path(directory), kubeconfig))
+    return f"{where}, on {name}", found
