@@ -218,6 +218,9 @@ class BringUp:
             demo = objects.demo() if self._options.demo else ()
             for document in demo:
                 await _apply_when_served(api, document)
+            if self._options.kubeconfig is not None:
+                # The cluster outlives the lab: what is ours in it must go with the lab.
+                self._places.created_file.write_text("".join(f"{path}\n" for path in api.created), encoding="utf-8")
         return f"{len(definitions)} CRDs, {len(self._plan.nodes)} nodes, {len(demo)} demo objects"
 
     async def _start_backends(self) -> str:

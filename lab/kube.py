@@ -108,12 +108,13 @@ def _material(holder: Json, field: str) -> bytes:
 
 
 class Api:
-    """An open client; use `async with`."""
+    """An open client; use `async with`. `created` are the paths of objects that `apply` made anew, in order."""
 
     def __init__(self, access: Access) -> None:
         self._access = access
         headers = {"Authorization": f"Bearer {access.token}"} if access.token else {}
         self._session = aiohttp.ClientSession(headers=headers)
+        self.created: list[str] = []
 
     async def __aenter__(self) -> Self:
         return self
@@ -158,6 +159,7 @@ class Api:
         one = f"{collection}/{meta['name']}"
         try:
             made = await self.call("POST", collection, document)
+            self.created.append(one)
         except ApiError as error:
             if error.status != 409:
                 raise

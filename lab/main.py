@@ -169,8 +169,25 @@ def down(name: Name = DEFAULT_NAME, state: State = None) -> None:
         print("no lab to end")
         return
     with world.lock(places):
+        if places.created_file.exists():
+            _leave_cluster(places)
         was_there = world.end(places)
     print(f"lab in {places.state} ended" if was_there else f"{places.state} removed")
+
+
+def _leave_cluster(places: Places) -> None:
+    """Take the lab's objects out of a cluster that outlives it; a cluster that is gone does not keep the lab up."""
+    import asyncio
+
+    from lab import guest
+
+    try:
+        kept = asyncio.run(guest.forget(places))
+    except LabError as error:
+        print(f"lab: its objects stay in the cluster: {error}", file=sys.stderr)
+    else:
+        if kept:
+            print(f"{kept} CustomResourceDefinitions stay in the cluster: deleting them would delete all their objects")
 
 
 @app.command()

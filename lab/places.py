@@ -68,6 +68,11 @@ class Places:
         return self.state / "kubeconfig.inner"
 
     @property
+    def created_file(self) -> Path:
+        """Paths of the objects that the lab made in a cluster that is not its own, one per line."""
+        return self.state / "created"
+
+    @property
     def logs(self) -> Path:
         """One folder per node, one file per program."""
         return self.state / "logs"

@@ -28,7 +28,7 @@ _TOOLS = {
     "mount": "mount",
     "sh": "dash",
 }
-_OWN_FILES = {
+_OWN_FILES = {"created",
     "state.json", "state.new", "lock", "logs", "nodes", "netns", "kubeconfig", "kubeconfig.inner",
     "api", "api.sock", "control.sock", "group",
 }  # fmt: skip

@@ -273,7 +273,8 @@ class Backend:
 def _written(kind: Kind, old: Json | None, new: Json, subresource: str) -> Json:
     """The new object with the parts this endpoint does not write as they were before."""
     before = old or {}
-    document = {**new, "metadata": dict(new["metadata"])}
+    document = {field: value for field, value in new.items() if value is not None}
+    document["metadata"] = dict(new["metadata"])
     if subresource == "status":
         kept = [field for field in {*new, *before} if field not in {"status", "metadata", "apiVersion", "kind"}]
     else:

@@ -5,7 +5,7 @@ map list, `v:...` an item of a set. Pure.
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from lab.apiserver.listtypes import ListTypes
@@ -86,10 +86,7 @@ def _step(item: Any, types: ListTypes, at: Path, index: int) -> str:
     for key in types.keys:
         value = item.get(key, defaults.get(key)) if isinstance(item, dict) else None
         if value is None:
-            keys_of = ", ".join(f'"{name}"' for name in types.keys)
-            detail = f"associative list with keys has an element that omits all key fields [{keys_of}]"
-            detail += " (and doesn't have default values for any key fields)"
-            raise PatchError(f"{show(at)}: element {index}: {detail}")
+            raise PatchError(f"{show(at)}: element {index}: {_without_key(item, types.keys, defaults, key)}")
         keys[key] = value
     return f"k:{_json(keys)}"
 
@@ -114,3 +111,12 @@ def _show_step(step: str) -> str:
             return f"[={text}]"
         case _:
             return f"[{text}]"
+
+
+def _without_key(item: Any, keys: Sequence[str], defaults: Mapping[str, Any], key: str) -> str:
+    """How the API server says that a map list's item cannot be told apart."""
+    text = "associative list with keys has an element that omits "
+    if isinstance(item, dict) and not defaults and all(item.get(other) is None for other in keys):
+        listed = ", ".join(f'"{other}"' for other in keys)
+        return f"{text}all key fields [{listed}] (and doesn't have default values for any key fields)"
+    return f'{text}key field "{key}"'

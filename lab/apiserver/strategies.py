@@ -246,13 +246,15 @@ class EventStrategy(Strategy):
         """Why a name is not allowed."""
         return objects.subdomain_errors(name)
 
-    def defaults(self, document: Json) -> None:
-        """Fills what depends on the object alone."""
-        for field, empty in (("reportingComponent", ""), ("reportingInstance", "")):
-            document.setdefault(field, empty)
-        for field in ("eventTime", "firstTimestamp", "lastTimestamp"):
-            document.setdefault(field, None)
-        document.setdefault("source", {})
+    def on_create(self, document: Json, kind: Kind) -> list[FieldError]:
+        """Prepares a new object."""
+        _show_empty_event_fields(document)
+        return super().on_create(document, kind)
+
+    def on_update(self, document: Json, old: Json, kind: Kind, subresource: str) -> list[FieldError]:
+        """Prepares a changed object."""
+        _show_empty_event_fields(document)
+        return super().on_update(document, old, kind, subresource)
 
     def check(self, document: Json, old: Json | None) -> list[FieldError]:
         """What is invalid."""
@@ -263,6 +265,15 @@ class EventStrategy(Strategy):
         if involved != namespace and (involved or namespace not in {"default", "kube-system"}):
             return [invalid("involvedObject.namespace", involved, "does not match event.namespace")]
         return []
+
+
+def _show_empty_event_fields(document: Json) -> None:
+    """Fields that every event shows, whoever wrote it; nobody owns them."""
+    for field in ("reportingComponent", "reportingInstance"):
+        document.setdefault(field, "")
+    for field in ("eventTime", "firstTimestamp", "lastTimestamp"):
+        document.setdefault(field, None)
+    document.setdefault("source", {})
 
 
 class EndpointSliceStrategy(Strategy):

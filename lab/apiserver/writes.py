@@ -80,6 +80,10 @@ def replace_one(backend: Backend, call: Call, check: FieldCheck) -> tuple[Json, 
     if kind.create_on_update and not target.subresource and _entry(backend, target) is None:
         return conversion.to_served(kind, backend.create(kind, target.namespace, document, options)), True
     entry = backend.entry(kind, target.namespace, target.name)
+    uid = entry.document["metadata"]["uid"]
+    if (asked := meta(document).get("uid") or uid) != uid:
+        why = f"Precondition failed: UID in precondition: {asked}, UID in object meta: {uid}"
+        raise refusal.conflict(kind.plural, kind.group, target.name, why)
     return conversion.to_served(kind, backend.update(kind, entry, document, options)), False
 
 

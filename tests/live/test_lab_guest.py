@@ -1,0 +1,78 @@
+"""The lab in a cluster that is not its own: it uses that API, and takes its objects away when it goes."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+from lab import kube, objects
+
+pytestmark = [pytest.mark.live, pytest.mark.frr]
+
+
+@pytest.fixture
+def outside():
+    """A Kubernetes API that outlives the lab: the path of its kubeconfig."""
+    with tempfile.TemporaryDirectory(prefix="outside-") as directory:
+        kubeconfig = Path(directory) / "kubeconfig"
+        argv = [sys.executable, "-m", "lab.apiserver", "--port", "0", "--unix", f"{directory}/sock", "--kubeconfig"]
+        server = subprocess.Popen([*argv, str(kubeconfig)], stdout=subprocess.DEVNULL)
+        try:
+            end = time.monotonic() + 20
+            while not kubeconfig.exists():
+                assert time.monotonic() < end
+                assert server.poll() is None
+                time.sleep(0.05)
+            yield kubeconfig
+        finally:
+            server.terminate()
+            server.wait(10)
+
+
+def test_objects_come_with_the_lab_and_go_with_it(lab_factory, outside):
+    lab = lab_factory(1, False, True, "--kubeconfig", str(outside))
+    lab.apply(*objects.demo())
+    lab.until(
+        "an address", lambda: lab.call("GET", "/api/v1/namespaces/default/services/web")["status"]["loadBalancer"]
+    )
+    assert len(lab.call("GET", "/api/v1/nodes")["items"]) == 1
+    said = lab.lab("down").stdout
+    assert "9 CustomResourceDefinitions stay" in said
+    assert not lab.places.state.exists()
+
+    async def left() -> tuple[int, int, int]:
+        async with kube.Api(kube.read_kubeconfig(outside)) as api:
+            return (
+                len(await api.list("/api/v1/nodes")),
+                len(await api.list("/api/v1/pods")),
+                len(await api.list("/apis/apiextensions.k8s.io/v1/customresourcedefinitions")),
+            )
+
+    assert asyncio.run(left()) == (0, 0, 9)
+
+
+@pytest.mark.skipif(
+    os.geteuid() != 0, reason="compares the machine's own namespaces and nft tables, which only root sees"
+)
+def test_down_leaves_nothing_behind(lab_factory):
+    def machine() -> tuple[str, str, str]:
+        namespaces = subprocess.run(["lsns", "-n", "-t", "net", "-o", "NS"], capture_output=True, text=True, check=True)
+        tables = subprocess.run(["nft", "list", "tables"], capture_output=True, text=True, check=True)
+        mounts = Path("/proc/mounts").read_text()
+        return "".join(sorted(namespaces.stdout.split())), tables.stdout, mounts
+
+    before = machine()
+    lab = lab_factory(1, True, True)
+    assert machine()[0] != before[0], "the lab made namespaces"
+    processes = lab.lab("status", "-o", "json").stdout
+    lab.lab("down")
+    assert machine() == before
+    assert not lab.places.state.exists()
+    for child in json.loads(processes)["children"]:
+        assert not Path(f"/proc/{child['pid']}").exists(), child["target"]
