@@ -77,8 +77,8 @@ class L2Preference(Wire, frozen=True):
     preference: Annotated[LabelSelector, schema("Which nodes are preferred, by label; an empty selector means all.")]
 
 
-class L2AdvertisementSpec(Wire, frozen=True):
-    """Announces the addresses of pools by ARP and NDP."""
+class AdvertisementSpec(Wire, frozen=True):
+    """What both kinds of advertisement speak about: pools, nodes and services."""
 
     ip_address_pools: Annotated[tuple[str, ...] | None, schema("Pools to announce, by name.")] = None
     ip_address_pool_selectors: Annotated[
@@ -88,12 +88,17 @@ class L2AdvertisementSpec(Wire, frozen=True):
     node_selectors: Annotated[
         tuple[LabelSelector, ...] | None, schema("Nodes that may announce. When empty, all nodes may.")
     ] = None
-    interfaces: Annotated[
-        tuple[str, ...] | None, schema("Interfaces to announce from. When empty, all interfaces are used.")
-    ] = None
     service_selectors: Annotated[
         tuple[LabelSelector, ...] | None,
         schema("Services to announce, by the labels of the Service. When empty, all services of the pools are meant."),
+    ] = None
+
+
+class L2AdvertisementSpec(AdvertisementSpec, frozen=True):
+    """Announces the addresses of pools by ARP and NDP."""
+
+    interfaces: Annotated[
+        tuple[str, ...] | None, schema("Interfaces to announce from. When empty, all interfaces are used.")
     ] = None
     preferred_node_selectors: Annotated[
         tuple[L2Preference, ...] | None,
@@ -101,7 +106,7 @@ class L2AdvertisementSpec(Wire, frozen=True):
     ] = None
 
 
-class BGPAdvertisementSpec(Wire, frozen=True):
+class BGPAdvertisementSpec(AdvertisementSpec, frozen=True):
     """Announces the addresses of pools by BGP."""
 
     aggregation_length: Annotated[
@@ -117,20 +122,8 @@ class BGPAdvertisementSpec(Wire, frozen=True):
         tuple[str, ...] | None,
         schema("Communities of the routes: 65000:1, large:65000:1:2, or the name of an alias in a Community object."),
     ] = None
-    ip_address_pools: Annotated[tuple[str, ...] | None, schema("Pools to announce, by name.")] = None
-    ip_address_pool_selectors: Annotated[
-        tuple[LabelSelector, ...] | None,
-        schema("Pools to announce, by label; added to ipAddressPools. When both are empty, every pool is meant."),
-    ] = None
-    node_selectors: Annotated[
-        tuple[LabelSelector, ...] | None, schema("Nodes that announce. When empty, all nodes do.")
-    ] = None
     peers: Annotated[
         tuple[str, ...] | None, schema("Names of the BGPPeers that receive the routes. When empty, all peers do.")
-    ] = None
-    service_selectors: Annotated[
-        tuple[LabelSelector, ...] | None,
-        schema("Services to announce, by the labels of the Service. When empty, all services of the pools are meant."),
     ] = None
 
 
@@ -258,27 +251,27 @@ class L2Interface(Wire, frozen=True):
     name: Annotated[str | None, schema("Name of the interface.")] = None
 
 
-class ServiceL2StatusStatus(Wire, frozen=True):
-    """Which node announces a service on layer 2."""
+class ServiceStatus(Wire, frozen=True):
+    """Which service on which node a status object speaks about; unchangeable."""
 
     node: Annotated[str | None, schema("The announcing node.", x_kubernetes_validations=_IMMUTABLE)] = None
     service_name: Annotated[str | None, schema("Name of the Service.", x_kubernetes_validations=_IMMUTABLE)] = None
     service_namespace: Annotated[
         str | None, schema("Namespace of the Service.", x_kubernetes_validations=_IMMUTABLE)
     ] = None
+
+
+class ServiceL2StatusStatus(ServiceStatus, frozen=True):
+    """Which node announces a service on layer 2."""
+
     interfaces: Annotated[tuple[L2Interface, ...] | None, schema("Interfaces announced from; absent when all are.")] = (
         None
     )
 
 
-class ServiceBGPStatusStatus(Wire, frozen=True):
+class ServiceBGPStatusStatus(ServiceStatus, frozen=True):
     """To which peers a node announces a service."""
 
-    node: Annotated[str | None, schema("The announcing node.", x_kubernetes_validations=_IMMUTABLE)] = None
-    service_name: Annotated[str | None, schema("Name of the Service.", x_kubernetes_validations=_IMMUTABLE)] = None
-    service_namespace: Annotated[
-        str | None, schema("Namespace of the Service.", x_kubernetes_validations=_IMMUTABLE)
-    ] = None
     peers: Annotated[tuple[str, ...] | None, schema("Names of the BGPPeers, sorted.")] = None
 
 

@@ -44,29 +44,21 @@ def decode_community(raw: bytes | msgspec.Raw) -> Decoded[advertisement.Communit
     return read(raw, "Community", _community_decoder, _communities)
 
 
-def _selection(
-    pools: tuple[str, ...] | None,
-    pool_selectors: tuple[LabelSelector, ...] | None,
-    node_selectors: tuple[LabelSelector, ...] | None,
-    service_selectors: tuple[LabelSelector, ...] | None,
-    faults: Faults,
-) -> advertisement.Selection:
+def _selection(spec: kinds.AdvertisementSpec, faults: Faults) -> advertisement.Selection:
     def several(raw: tuple[LabelSelector, ...] | None, name: str) -> tuple[selectors.Selector, ...]:
         return selector_list(raw, f"spec.{name}", faults, name=name)
 
     return advertisement.Selection(
-        pools=name_set(pools, "spec.ipAddressPools", faults, name="ipAddressPools"),
-        pool_selectors=several(pool_selectors, "ipAddressPoolSelectors"),
-        node_selectors=several(node_selectors, "nodeSelectors"),
-        service_selectors=several(service_selectors, "serviceSelectors"),
+        pools=name_set(spec.ip_address_pools, "spec.ipAddressPools", faults, name="ipAddressPools"),
+        pool_selectors=several(spec.ip_address_pool_selectors, "ipAddressPoolSelectors"),
+        node_selectors=several(spec.node_selectors, "nodeSelectors"),
+        service_selectors=several(spec.service_selectors, "serviceSelectors"),
     )
 
 
 def _l2(ref: refs.ObjectRef, raw: _L2, faults: Faults) -> advertisement.L2AdvertisementObject | None:
     spec = raw.spec
-    selection = _selection(
-        spec.ip_address_pools, spec.ip_address_pool_selectors, spec.node_selectors, spec.service_selectors, faults
-    )
+    selection = _selection(spec, faults)
     preferences: list[advertisement.Preference] = []
     for index, each in enumerate(spec.preferred_node_selectors or ()):
         preferred = selector(each.preference, f"spec.preferredNodeSelectors[{index}].preference", faults)
@@ -81,9 +73,7 @@ def _l2(ref: refs.ObjectRef, raw: _L2, faults: Faults) -> advertisement.L2Advert
 
 def _bgp(ref: refs.ObjectRef, raw: _Bgp, faults: Faults) -> advertisement.BgpAdvertisementObject | None:
     spec = raw.spec
-    selection = _selection(
-        spec.ip_address_pools, spec.ip_address_pool_selectors, spec.node_selectors, spec.service_selectors, faults
-    )
+    selection = _selection(spec, faults)
     peers = name_set(spec.peers, "spec.peers", faults, name="peers")
     communities = name_set(spec.communities, "spec.communities", faults, name="communities")
     _check_lengths(spec, faults)
