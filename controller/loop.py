@@ -16,7 +16,7 @@ from controller import values
 from controller.core import allocator, memory, trouble
 from frr_adapter import effects, problems, refs
 from frr_adapter.boundary import logs, metrics, outbox, perform, store, watch
-from frr_adapter.model import snapshot
+from frr_adapter.model import service, snapshot
 from frr_adapter.resolve import view
 
 _log = logs.get_logger()
@@ -38,7 +38,7 @@ KINDS = (
 _RETRY_SECONDS = 1.0
 _REST = 3.0
 _LONGEST_REST = 0.02
-"""Rest after a cycle: that many times its length, and the most in seconds."""
+"""Rest after a cycle while writing is behind: that many times its length, and the most in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,7 @@ class Loop:
         self._again: set[str] = set()
         self._sent_counters: tuple[effects.WritePoolStatus, ...] = ()
         self._counts: tuple[values.PoolCount, ...] | None = None
+        self._is_behind = False
         self._seen_at: dict[str, float] = {}
         self._reported: effects.WriteConfigurationState | None = None
         self._wake = asyncio.Event()
@@ -111,7 +112,7 @@ class Loop:
         for failure in failures:
             match failure.effect:
                 case effects.WriteServiceStatus(ref=ref):
-                    asyncio.get_running_loop().call_later(_RETRY_SECONDS, self._again.add, ref.key)
+                    asyncio.get_running_loop().call_later(_RETRY_SECONDS, self._retry, ref.key)
                 case effects.WriteConfigurationState():
                     self._reported = None
                 case effects.WritePoolStatus():
@@ -121,6 +122,10 @@ class Loop:
             if not failure.is_ordinary:
                 self._client_metrics.update_errors.add()
         asyncio.get_running_loop().call_later(_RETRY_SECONDS, self._wake.set)
+
+    def _retry(self, key: str) -> None:
+        self._again.add(key)
+        self._wake.set()
 
     def performed(self, effect: effects.Effect) -> None:
         """The API took an effect."""
@@ -133,8 +138,11 @@ class Loop:
         """Remembers since when a Service needs an address."""
         match event:
             case watch.Upserted("Service", decoded) if decoded.value is not None:
-                if decoded.value.is_load_balancer and not decoded.value.ingress:
-                    self._seen_at.setdefault(decoded.ref.key, asyncio.get_running_loop().time())
+                one = decoded.value
+                if one.is_load_balancer and not one.ingress and service.is_handled(one, self._settings.lb_class):
+                    self._seen_at.setdefault(one.key, asyncio.get_running_loop().time())
+                elif one.key not in self._sent:  # else it shows what we wrote, and the answer to that is under way
+                    self._seen_at.pop(one.key, None)
             case watch.Deleted("Service", ref):
                 self._seen_at.pop(ref.key, None)
             case _:
@@ -165,9 +173,10 @@ class Loop:
                 _log.exception("cycle failed")
                 self._client_metrics.update_errors.add()
                 asyncio.get_running_loop().call_later(_RETRY_SECONDS, self._wake.set)
-            # The first change is decided at once. In a burst, what comes during a cycle and its rest is one cycle: however
-            # many objects there are, looking at all of them again and again must not take the time that writing needs.
-            await asyncio.sleep(min(_LONGEST_REST, _REST * (clock.time() - begun)))
+            # A change is decided at once. But when more is to be written than can be under way, what comes during a cycle and
+            # its rest is one cycle: looking at everything again must not take the time that writing needs.
+            is_behind = self._outbox is not None and self._outbox.is_behind
+            await asyncio.sleep(min(_LONGEST_REST, _REST * (clock.time() - begun)) if is_behind else 0)
 
     def stand_by(self) -> None:
         """Instead of a cycle while another replica leads: looks at the world, says how it is, and wants nothing."""
@@ -182,6 +191,7 @@ class Loop:
         wanted = self._unsent(decision) + self._trouble(found)
         if self._outbox is not None:
             self._outbox.put(wanted)
+        self._is_behind = False
         self._tell(decision)
         self._is_warm = True
         self._client_metrics.updates.add()
@@ -197,9 +207,14 @@ class Loop:
     def _unsent(self, decision: memory.Decision) -> tuple[effects.Effect, ...]:
         """Events always; a write only when the same is not under way already.
 
-        Only what the decision revised can be new, so the many that wait for the API cost nothing.
+        Only what the decision revised can be new, so the many that wait for the API cost nothing; unless the cycle before
+        broke off, when nobody knows what was sent.
         """
         again, self._again = self._again, set()
+        if self._is_behind:
+            self._sent, self._sent_counters = {}, ()
+            again |= decision.unwritten.keys()
+        self._is_behind = True
         fresh: list[str] = []
         for key in decision.revised | again:
             write = decision.unwritten.get(key)

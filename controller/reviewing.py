@@ -7,7 +7,7 @@ certificates is the truth that they share. It awaits for `core.admission` and `c
 import asyncio
 import ssl
 from pathlib import Path
-from typing import NoReturn, Self
+from typing import NoReturn, Protocol, Self
 
 from controller import credentials, settings
 from controller.boundary import certificates, known, trust, webhook
@@ -23,6 +23,16 @@ _FILES_SECONDS = 30.0
 _FILES = ("tls.crt", "tls.key")
 
 
+class Server(Protocol):
+    """Who serves: `boundary.webhook.WebhookServer`."""
+
+    def load(self, certificate: bytes, key: bytes) -> None:
+        """Serves with these from now on. ssl.SSLError when they do not fit."""
+
+    async def close(self) -> None:
+        """Stops listening."""
+
+
 class Reviewing:
     """Listens from `start` on and answers as soon as `run` has found certificates."""
 
@@ -34,7 +44,7 @@ class Reviewing:
         self._names = frozenset({f"{chosen.cert_service_name}.{chosen.namespace}.svc", *chosen.cert_extra_names})
         self._served: tuple[bytes, bytes] | None = None
         self._wake = asyncio.Event()
-        self._server: webhook.WebhookServer | None = None
+        self._server: Server | None = None
         self._has_nodes = False
 
     @classmethod
@@ -44,9 +54,13 @@ class Reviewing:
         server = await webhook.WebhookServer.listen(
             chosen.host, chosen.webhook_port, chosen.tls, admission.PATHS, reviewing.review
         )
-        reviewing._server = server
+        reviewing.connect(server)
         _log.info("webhook listens", port=server.port)
         return reviewing
+
+    def connect(self, server: Server) -> None:
+        """Who serves with the certificates; it calls back for reviews, hence after construction."""
+        self._server = server
 
     def unready(self) -> tuple[str, ...]:
         """Why no review can be answered, empty when it can."""

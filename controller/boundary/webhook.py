@@ -60,8 +60,13 @@ class WebhookServer:
         return int(self._runner.addresses[0][1])
 
     def load(self, certificate: bytes, key: bytes) -> None:
-        """Serves with this certificate and key (PEM) from the next connection on. ssl.SSLError when they do not fit."""
+        """Serves with this certificate and key (PEM) from the next connection on.
+
+        ssl.SSLError when they do not fit; what was served before then goes on being served.
+        """
         with _in_memory(certificate) as certificate_file, _in_memory(key) as key_file:
+            # OpenSSL would have taken the certificate before it finds that the key does not fit.
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate_file, key_file)
             self._context.load_cert_chain(certificate_file, key_file)
 
     async def close(self) -> None:

@@ -62,6 +62,11 @@ class Outbox:
         """Whether everything put so far was performed."""
         return not self._queues and not self._busy
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether more objects wait than may be in flight."""
+        return any(self._ready.values())
+
     def put(self, wanted: Iterable[effects.Effect]) -> None:
         """Takes effects; never waits."""
         for effect in wanted:

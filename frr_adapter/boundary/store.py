@@ -11,7 +11,6 @@ from frr_adapter import problems, refs
 from frr_adapter.boundary import watch
 from frr_adapter.decode import decoded
 
-
 _Place = tuple[str, str]
 
 

@@ -10,7 +10,7 @@ from lab.apiserver import builtin_schema
 from lab.apiserver.objects import Json
 
 ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
-SERVER_VERSION = "v1.33.1"
+SERVER_VERSION = "v1.34.0"
 
 
 @dataclass(frozen=True, slots=True)

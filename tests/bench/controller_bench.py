@@ -3,25 +3,37 @@
 import asyncio
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.bench import figures, load
 
-TITLE = "Controller"
 METHOD = """
 * The API, the controller and the program that measures are three processes (four with etcd) on the same cores, so every
-  figure is that of the whole, and rates have to be read against the bare rate of the same run.
+  figure is that of the whole, and rates have to be read against what the same API does without a controller in the same run.
 * **Bare status writes**: merge patches of `services/status` as the controller sends them, 16 at a time, by a client of the
   same code with nothing else to do, while the same two watches of all Services are open.
+* **Bare burst**: the same requests as a burst with a controller, without one: Services created 32 at a time, then for each
+  one status write and one event, sent by the program that measures. What the controller does on top is watch and decide.
 * **Burst**: Services created 32 at a time until the API has taken all; the clock runs from the first POST until the watch has
   told the last address, and the rate counts all of them. The controller cannot assign faster than Services arrive, so the rate
   of creation is given too. Every address is checked to be given once.
 * **Backlog**: the Services exist when the controller starts; first address to last address told by the watch.
-* **One Service**: POST sent until the watch told its address, one at a time, with all the others existing.
+* **One Service**: POST sent until the watch told its address, one at a time, with all the others existing. Beside it one bare
+  status write, to tell what of it is the API.
 * **Restart**: process start until the watch told the address of a Service that was created while no controller ran; all other
-  Services have their addresses.
+  Services have their addresses. Python's own start is in it.
 * **Resident**: `VmRSS` of the controller at the end of the step.
+"""
+METHOD_ALONE = """
+* The API is a stand-in that costs next to nothing (`tests/bench/free_api.py`), a process of its own: what the controller does
+  when the API is not the limit, over real HTTP connections, with the status write and the event of every Service.
+* **Burst**: Services appear on the watch all at once; the clock runs until the last status was written. Every address is
+  checked to be given once.
+* **One Service**: its watch event sent until its status was written.
+* **CPU time**: of the controller, including decoding, events and logs.
+* **Resident**: `VmRSS` of the controller with all these Services.
 """
 
 
@@ -61,6 +73,8 @@ async def _bare(loaded: load.Load, book: _Book, count: int) -> float:
     book.add("bare: Services created", "per s", count / (ended - begun))
     rate = count / await loaded.patch(made)
     book.add("bare: status writes", "per s", rate)
+    await loaded.delete(made)
+    book.add("bare burst: created, status and event written", "per s", count / await loaded.bare_burst(made))
     second.cancel()
     await asyncio.gather(second, return_exceptions=True)
     await loaded.delete(made)
@@ -155,9 +169,44 @@ async def _measure(plan: Plan, state: Path, kubeconfig: Path) -> tuple[figures.F
     return book.figures()
 
 
-def run(plan: Plan) -> tuple[str, tuple[figures.Figure, ...]]:
-    """What was measured on which machine, and the figures."""
-    where = figures.machine()
-    with tempfile.TemporaryDirectory(prefix="fra-bench-") as directory, load.api(Path(directory)) as (kubeconfig, name):
-        found = asyncio.run(_measure(plan, Path(directory), kubeconfig))
-    return f"{where}, on {name}", found
+def run(plan: Plan) -> Iterator[tuple[str, str, tuple[figures.Figure, ...]]]:
+    """For each API there is: the part's name, what was measured on which machine, and the figures."""
+    for part, api in load.apis():
+        where = figures.machine()
+        with tempfile.TemporaryDirectory(prefix="fra-bench-") as directory, api(Path(directory)) as (kubeconfig, name):
+            print(f"controller on {name}", flush=True)
+            found = asyncio.run(_measure(plan, Path(directory), kubeconfig))
+        yield f"controller-{part}", f"{where}, on {name}", found
+
+
+def run_free(plan: Plan) -> tuple[str, tuple[figures.Figure, ...]]:
+    """The controller on an API that costs next to nothing, first alone and then with many Services existing."""
+    where, book = figures.machine(), _Book()
+    print("controller alone", flush=True)
+    for existing in (0, plan.many):
+        with tempfile.TemporaryDirectory(prefix="fra-bench-") as directory:
+            with load.free_api(Path(directory), existing) as (kubeconfig, burst):
+                controller = load.Controller(kubeconfig, Path(directory) / "controller.log")
+                controller.start()
+                try:
+                    asyncio.run(controller.ready())
+                    _free(plan, existing, controller, burst, book)
+                finally:
+                    controller.stop()
+    return where, book.figures()
+
+
+def _free(plan: Plan, existing: int, controller: load.Controller, burst: load.Burst, book: _Book) -> None:
+    what = f"at {existing:,}"
+    for number in range(plan.rounds):
+        before = controller.cpu_seconds()
+        book.add(
+            f"{what}: burst of {plan.burst:,}: assigned", "per s", plan.burst / burst(plan.burst, f"burst-{number}")
+        )
+        time.sleep(5)  # the events are still being written
+        spent = (controller.cpu_seconds() - before) * 1000 / plan.burst
+        book.add(f"{what}: CPU time of the controller", "ms per Service", spent)
+    for number in range(plan.singles):
+        book.add(f"{what}: one Service: event -> status", "ms", burst(1, f"single-{number}") * 1000)
+        time.sleep(0.05)
+    book.add(f"{what}, and those of the bursts: resident", "MiB", controller.resident_mib())

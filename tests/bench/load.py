@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import socket
 import subprocess
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import yaml
 
 from frr_adapter import errors
 from frr_adapter.api import crds
@@ -26,6 +28,7 @@ SERVICES = "/api/v1/namespaces/default/services"
 _DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 _POOLS = f"/apis/metallb.io/v1beta1/namespaces/{NAMESPACE}/ipaddresspools"
 _CREATING = 32
+_WRITING = 16
 OTHER_CLASS = "bench.example.org/nobody"
 Document = dict[str, Any]
 
@@ -60,25 +63,57 @@ class _Event(msgspec.Struct):
 _read_event = msgspec.json.Decoder(_Event).decode
 
 
-@contextlib.contextmanager
-def api(state: Path) -> Iterator[tuple[Path, str]]:
-    """A fresh API: kubeconfig and name. The real one where KUBEBUILDER_ASSETS names its programs."""
+Api = Callable[[Path], contextlib.AbstractContextManager[tuple[Path, str]]]
+Burst = Callable[[int, str], float]
+
+
+def apis() -> tuple[tuple[str, Api], ...]:
+    """What there is to measure on: the embedded API, and a real one where KUBEBUILDER_ASSETS names its programs."""
     assets = Path(os.environ.get("KUBEBUILDER_ASSETS") or "/nonexistent")
-    if apiserver_real.is_given(assets):
-        running = apiserver_real.start(assets, state)
-        try:
-            yield running.server.kubeconfig, f"kube-apiserver {running.server.version}"
-        finally:
-            running.stop()
-        return
+    return (("2-embedded", embedded_api), *((("3-real", real_api),) if apiserver_real.is_given(assets) else ()))
+
+
+@contextlib.contextmanager
+def real_api(state: Path) -> Iterator[tuple[Path, str]]:
+    """A kubeconfig, and the name of the API."""
+    running = apiserver_real.start(Path(os.environ["KUBEBUILDER_ASSETS"]), state)
+    try:
+        yield running.server.kubeconfig, f"kube-apiserver {running.server.version}"
+    finally:
+        running.stop()
+
+
+@contextlib.contextmanager
+def embedded_api(state: Path) -> Iterator[tuple[Path, str]]:
+    with _program(state, "lab.apiserver", "--port", "0") as kubeconfig:
+        yield kubeconfig, "the embedded API"
+
+
+@contextlib.contextmanager
+def free_api(state: Path, existing: int) -> Iterator[tuple[Path, Burst]]:
+    """A kubeconfig, and what makes a number of Services appear and returns the seconds until all have an address."""
+    with _program(state, "tests.bench.free_api", "--existing", str(existing)) as kubeconfig:
+        url = yaml.safe_load(kubeconfig.read_text())["clusters"][0]["cluster"]["server"]
+
+        def burst(count: int, name: str) -> float:
+            with urllib.request.urlopen(f"{url}/burst?count={count}&name={name}", timeout=300) as answer:
+                found = json.load(answer)
+            assert found["different"] == count, "an address was given twice"
+            return float(found["seconds"])
+
+        yield kubeconfig, burst
+
+
+@contextlib.contextmanager
+def _program(state: Path, module: str, *flags: str) -> Iterator[Path]:
     kubeconfig = state / "kubeconfig"
-    command = [sys.executable, "-m", "lab.apiserver", "--port", "0", "--kubeconfig", str(kubeconfig)]
+    command = [sys.executable, "-m", module, "--kubeconfig", str(kubeconfig), *flags]
     with (state / "api.log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
         try:
             while not kubeconfig.exists():
                 assert process.poll() is None, (state / "api.log").read_text()
                 time.sleep(0.02)
-            yield kubeconfig, "the embedded API"
+            yield kubeconfig
         finally:
             process.terminate()
 
@@ -176,19 +211,61 @@ class Load:
     async def patch(self, names: list[str]) -> float:
         """Bare status merge patches of the shape the controller sends, 16 at a time: seconds for all."""
         begun = time.monotonic()
-        jobs = [
-            lambda name=name, number=number: self.client.patch(
-                f"{SERVICES}/{name}/status",
-                {
-                    "metadata": {"annotations": {"bench.example.org/pool": "default"}},
-                    "status": {"loadBalancer": {"ingress": [{"ip": f"10.1.{number // 250}.{number % 250}"}]}},
-                },
-                ports.Patch.MERGE,
-            )
-            for number, name in enumerate(names)
-        ]
-        await together(jobs, 16)
+        await together([lambda name=name: self._status(name) for name in names], _WRITING)
         return time.monotonic() - begun
+
+    async def bare_burst(self, names: list[str]) -> float:
+        """The requests of a burst without a controller: seconds until every Service has its status."""
+        created: asyncio.Queue[str] = asyncio.Queue()
+        told: asyncio.Queue[str] = asyncio.Queue()
+        left = len(names)
+        last = asyncio.get_running_loop().create_future()
+
+        async def make(name: str) -> None:
+            await self.client.create(SERVICES, service(name, lb_class=OTHER_CLASS))
+            created.put_nowait(name)
+
+        async def write() -> None:
+            nonlocal left
+            while True:
+                # as the controller: statuses first
+                if not created.empty() or told.empty():
+                    name = await created.get()
+                    await self._status(name)
+                    told.put_nowait(name)
+                    left -= 1
+                    if not left:
+                        last.set_result(time.monotonic())
+                else:
+                    await self._event(told.get_nowait())
+
+        begun = time.monotonic()
+        writers = [asyncio.create_task(write()) for _ in range(_WRITING)]
+        await together([lambda name=name: make(name) for name in names], _CREATING)
+        ended = await last
+        for writer in writers:
+            writer.cancel()
+        await asyncio.gather(*writers, return_exceptions=True)
+        return float(ended - begun)
+
+    async def _status(self, name: str) -> None:
+        number = int(name.rsplit("-", 1)[1])
+        body = {
+            "metadata": {"annotations": {"bench.example.org/pool": "default"}},
+            "status": {"loadBalancer": {"ingress": [{"ip": f"10.1.{number // 250}.{number % 250}"}]}},
+        }
+        await self.client.patch(f"{SERVICES}/{name}/status", body, ports.Patch.MERGE)
+
+    async def _event(self, name: str) -> None:
+        about = {"apiVersion": "v1", "kind": "Service", "name": name, "namespace": "default"}
+        body = {
+            "metadata": {"name": f"{name}.{time.monotonic_ns():x}", "namespace": "default"},
+            "involvedObject": about,
+            "type": "Normal",
+            "reason": "Bench",
+            "message": "told",
+        }
+        await self.client.create("/api/v1/namespaces/default/events", body)
 
 
 @contextlib.asynccontextmanager
@@ -226,14 +303,18 @@ class Controller:
 
     async def ready(self) -> float:
         """When it said that it is ready."""
-        while True:
-            assert self.process is not None
-            assert self.process.poll() is None, self.log.read_text()[-3000:]
-            try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{self.probe}/readyz", timeout=5):  # noqa: S310
-                    return time.monotonic()
-            except (urllib.error.URLError, OSError):
-                await asyncio.sleep(0.01)
+        while not await asyncio.to_thread(self._is_ready):
+            await asyncio.sleep(0.01)
+        return time.monotonic()
+
+    def _is_ready(self) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, self.log.read_text()[-3000:]
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.probe}/readyz", timeout=5):
+                return True
+        except (urllib.error.URLError, OSError):
+            return False
 
     def stop(self) -> None:
         if self.process is not None:

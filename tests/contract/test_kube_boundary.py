@@ -231,10 +231,12 @@ async def test_a_service_gets_and_loses_its_address_in_one_write_each(port, perf
 
 
 async def test_another_uid_is_another_service(port, performer, name):
-    created = json.loads(await port.create(paths.KINDS["Service"].collection(NAMESPACE), service(name)))
+    collection = paths.KINDS["Service"].collection(NAMESPACE)
+    gone = json.loads(await port.create(collection, service(name)))["metadata"]
     ref = refs.ObjectRef("Service", NAMESPACE, name)
-    version = created["metadata"]["resourceVersion"]
-    stranger = effects.WriteServiceStatus(ref, str(uuid.uuid4()), version, ("198.51.100.1",), "p")
+    await port.delete(paths.path_of(ref))
+    await port.create(collection, service(name))
+    stranger = effects.WriteServiceStatus(ref, gone["uid"], gone["resourceVersion"], ("198.51.100.1",), "p")
     (failure,) = await one_by_one(performer, [stranger])
     assert (failure.error.status, failure.is_ordinary) == (409, True)
 

@@ -33,20 +33,23 @@ async def test_discovery(api):
     assert (apps["kind"], apps["name"]) == ("APIGroup", "apps")
 
 
-@pytest.mark.parametrize(("form", "minor"), [("v2beta1", 27), ("v2", 30)])
-async def test_aggregated_discovery(api, kube_api, form, minor):
-    kube_api.require(minor, f"aggregated discovery {form}")
-    if form == "v2beta1" and kube_api.version >= (1, 35):
-        pytest.skip("v2beta1 is gone")
+async def test_aggregated_discovery(api, kube_api):
+    kube_api.require(30, "aggregated discovery v2")
     for path in ("/api", "/apis"):
-        found = await api.get(path, accept=AGGREGATED.format(form))
+        found = await api.get(path, accept=AGGREGATED.format("v2"))
         assert found.headers["Content-Type"].startswith("application/json;g=apidiscovery.k8s.io;")
         document = found.ok(200)
         assert document["kind"] == "APIGroupDiscoveryList"
-        assert document["apiVersion"] == f"apidiscovery.k8s.io/{form}"
+        assert document["apiVersion"] == "apidiscovery.k8s.io/v2"
         resources = document["items"][0]["versions"][0]["resources"]
         assert all(resource["responseKind"]["kind"] for resource in resources)
         assert all(resource["scope"] in {"Namespaced", "Cluster"} for resource in resources)
+
+
+async def test_unknown_forms_of_discovery_fall_back(api):
+    found = await api.get("/apis", accept=AGGREGATED.format("v9"))
+    assert found.headers["Content-Type"] == "application/json"
+    assert found.ok(200)["kind"] == "APIGroupList"
 
 
 async def test_unknown_paths(api):

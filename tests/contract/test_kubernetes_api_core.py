@@ -151,3 +151,58 @@ async def test_deployment_generation(api):
     assert scaled["metadata"]["generation"] == 2
     status = (await api.patch(f"{path}/status", {"status": {"observedGeneration": 2}})).ok(200)
     assert status["metadata"]["generation"] == 2
+
+
+async def test_an_event_is_counted_by_patch(api):
+    involved = {"kind": "Service", "name": "s", "namespace": api.namespace}
+    event = {
+        "metadata": {"name": "s.1"},
+        "involvedObject": involved,
+        "reason": "AllocationFailed",
+        "type": "Warning",
+        "count": 1,
+        "lastTimestamp": "2020-01-01T00:00:00Z",
+    }
+    made = (await api.post(api.path("events"), event)).ok(201)
+    assert (made["eventTime"], made["firstTimestamp"], made["reportingComponent"]) == (None, None, "")
+    for count in (2, 3):
+        change = {"count": count, "lastTimestamp": f"2020-01-0{count}T00:00:00Z", "message": "again"}
+        kept = (await api.patch(api.path("events", "s.1"), change)).ok(200)
+    assert (kept["count"], kept["lastTimestamp"], kept["message"]) == (3, "2020-01-03T00:00:00Z", "again")
+    assert (kept["reason"], kept["involvedObject"]) == ("AllocationFailed", involved)
+    (await api.patch(api.path("events", "s.9"), {"count": 2})).refused(404, "NotFound")
+
+
+async def test_times_with_six_digits(api):
+    path = api.path("leases", group="coordination.k8s.io")
+    for text in ("2020-01-01T00:00:00Z", "2020-01-01T00:00:00.123Z", "soon"):
+        lease = {"metadata": {"name": "l"}, "spec": {"renewTime": text}}
+        status = (await api.post(path, lease)).refused(400, "BadRequest")
+        assert f'parsing time "{text}"' in status["message"]
+    event = {"metadata": {"name": "e"}, "involvedObject": {"namespace": api.namespace}, "lastTimestamp": "soon"}
+    (await api.post(api.path("events"), event)).refused(400, "BadRequest")
+
+
+@pytest.mark.parametrize(
+    ("part", "field", "reason"),
+    [
+        ({"endpoints": [{"addresses": ["fd00::1"]}]}, "endpoints[0].addresses", "FieldValueInvalid"),
+        ({"endpoints": [{"addresses": ["nonsense"]}]}, "endpoints[0].addresses[0]", "FieldValueInvalid"),
+        ({"endpoints": [{"addresses": ["127.0.0.1"]}]}, "endpoints[0].addresses[0]", "FieldValueInvalid"),
+        ({"endpoints": [{"addresses": []}]}, "endpoints[0].addresses", "FieldValueRequired"),
+        ({"addressType": "Odd"}, "addressType", "FieldValueNotSupported"),
+        ({"ports": [{"port": 1}, {"port": 2}]}, "ports[1].name", "FieldValueDuplicate"),
+        ({"ports": [{"port": 1, "protocol": "X"}]}, "ports[0].protocol", "FieldValueNotSupported"),
+    ],
+)
+async def test_invalid_endpoint_slices(api, kube_api, part, field, reason):
+    kube_api.require(21, "discovery.k8s.io/v1")
+    body = {
+        "metadata": {"name": "e"},
+        "addressType": "IPv4",
+        "endpoints": [{"addresses": ["10.0.0.1"]}],
+        "ports": [{"port": 80}],
+        **part,
+    }
+    status = (await api.post(api.path("endpointslices", group="discovery.k8s.io"), body)).refused(422, "Invalid")
+    assert (field, reason) in causes(status)

@@ -112,6 +112,27 @@ async def test_update_of_a_missing_object(api):
     (await api.patch(api.path("configmaps", "c"), {"data": {}})).refused(404, "NotFound")
 
 
+async def test_patch_with_another_uid_is_refused(api, kube_api):
+    kube_api.require(34, "422 for another uid in a patch (measured; 1.20 says 409)")
+    old = (await api.post(api.path("configmaps"), config_map())).ok(201)
+    change = {"metadata": {"uid": "00000000-0000-0000-0000-000000000000"}}
+    status = (await api.patch(api.path("configmaps", "c"), change)).refused(422, "Invalid")
+    assert "metadata.uid: Invalid value" in status["message"]
+    # A recreated object has another version too, and that is looked at first.
+    change["metadata"]["resourceVersion"] = "1"
+    (await api.patch(api.path("configmaps", "c"), change)).refused(409, "Conflict")
+    assert (await api.get(api.path("configmaps", "c"))).ok(200) == old
+
+
+async def test_new_objects_have_no_version(api):
+    body = {**config_map(), "metadata": {"name": "c", "resourceVersion": "1"}}
+    answer = await api.post(api.path("configmaps"), body)
+    assert (answer.status, answer.body["message"]) == (
+        500,
+        "resourceVersion should not be set on objects to be created",
+    )
+
+
 async def test_update_with_another_uid_is_a_conflict(api):
     old = (await api.post(api.path("configmaps"), config_map())).ok(201)
     uid = "00000000-0000-0000-0000-000000000000"

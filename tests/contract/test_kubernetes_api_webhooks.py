@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 
 from controller.boundary import certificates
-from tests.contract.conftest import APPLY_PATCH, pool_definition
+from tests.contract.conftest import pool_definition
 
 pytestmark = pytest.mark.contract
 
@@ -88,8 +88,9 @@ def configuration(api, judge, plural, *, rule=None, bundle=None, **more):
     return {"metadata": {"name": f"judge-{secrets.token_hex(4)}"}, "webhooks": [webhook]}
 
 
-def pool(name, size=1, **metadata):
-    return {"metadata": {"name": name, **metadata}, "spec": {"size": size}}
+def pool(plural, name, size=1, version="v1"):
+    kind = {"apiVersion": f"{GROUP}/{version}", "kind": plural.capitalize()}
+    return {**kind, "metadata": {"name": name}, "spec": {"size": size}}
 
 
 @contextlib.asynccontextmanager
@@ -98,23 +99,24 @@ async def asked(api, judge, plural, *, probe=True, **more):
     document = configuration(api, judge, plural, **more)
     path = f"{CONFIGURATIONS}/{document['metadata']['name']}"
     (await api.post(CONFIGURATIONS, document)).ok(201)
-    async with asyncio.timeout(30):
-        while probe and not judge.seen:
-            await api.post(api.path(plural, group=GROUP), pool("probe"), dryRun="All")
-            await asyncio.sleep(0.05)
-    judge.seen.clear()
-    yield path
-    (await api.delete(path)).ok()
+    try:
+        async with asyncio.timeout(30):
+            while probe and not judge.seen:
+                await api.post(api.path(plural, group=GROUP), pool(plural, "probe"), dryRun="All")
+                await asyncio.sleep(0.05)
+        judge.seen.clear()
+        yield path
+    finally:
+        (await api.delete(path)).ok()
 
 
 async def test_what_a_webhook_is_told(api, pools, judge):
     path = api.path(pools, group=GROUP)
     async with asked(api, judge, pools):
-        made = (await api.post(path, pool("a"))).ok(201)
+        made = (await api.post(path, pool(pools, "a"))).ok(201)
         (await api.put(f"{path}/a", {**made, "spec": {"size": 2}})).ok()
         (await api.patch(f"{path}/a", {"spec": {"size": 3}})).ok()
-        applied = {"apiVersion": f"{GROUP}/v1", "kind": pools.capitalize(), **pool("b")}
-        (await api.apply(f"{path}/b", applied)).ok()
+        (await api.apply(f"{path}/b", pool(pools, "b"))).ok()
         (await api.patch(f"{path}/a", {"status": {"used": 3}}, sub="status")).ok()
         (await api.delete(f"{path}/a")).ok()
     assert judge.operations()[:4] == [("CREATE", "a"), ("UPDATE", "a"), ("UPDATE", "a"), ("CREATE", "b")]
@@ -137,23 +139,23 @@ async def test_a_refusal_says_who_and_why_and_nothing_is_kept(api, pools, judge)
     path = api.path(pools, group=GROUP)
     async with asked(api, judge, pools):
         judge.answer = {"allowed": False, "status": {"code": 403, "reason": "Forbidden", "message": "too round"}}
-        answer = await api.post(path, pool("a"))
+        answer = await api.post(path, pool(pools, "a"))
         assert answer.refused(403, "Forbidden")["message"] == (
             'admission webhook "judge.lab.example.org" denied the request: too round'
         )
         judge.answer = {"allowed": False}
-        body = (await api.post(path, pool("a"))).body
+        body = (await api.post(path, pool(pools, "a"))).body
         assert (body["code"], body["message"]) == (
             400,
             'admission webhook "judge.lab.example.org" denied the request without explanation',
         )
         judge.answer = {"allowed": False, "status": {"code": 200, "reason": "Because"}}
-        body = (await api.post(path, pool("a"))).body
+        body = (await api.post(path, pool(pools, "a"))).body
         assert (body["code"], body["reason"]) == (400, "Because")
         assert body["message"].endswith("denied the request: Because")
         assert (await api.get(f"{path}/a")).status == 404
         judge.answer = {"allowed": True}
-        (await api.post(path, pool("a"))).ok(201)
+        (await api.post(path, pool(pools, "a"))).ok(201)
         judge.answer = {"allowed": False}
         assert (await api.patch(f"{path}/a", {"spec": {"size": 3}})).status == 400
         assert (await api.delete(f"{path}/a")).status == 400
@@ -165,16 +167,16 @@ async def test_warnings_reach_the_client(api, pools, judge):
     path = api.path(pools, group=GROUP)
     async with asked(api, judge, pools):
         judge.answer = {"allowed": True, "warnings": ["old", "odd"]}
-        assert (await api.post(path, pool("a"))).warnings == ['299 - "old"', '299 - "odd"']
+        assert (await api.post(path, pool(pools, "a"))).warnings == ['299 - "old"', '299 - "odd"']
         assert (await api.delete(f"{path}/a")).warnings == ['299 - "old"', '299 - "odd"']
 
 
 async def test_an_invalid_object_is_not_reviewed_and_a_dry_run_is(api, pools, judge):
     path = api.path(pools, group=GROUP)
     async with asked(api, judge, pools):
-        assert (await api.post(path, pool("a", size=99))).status == 422
+        assert (await api.post(path, pool(pools, "a", size=99))).status == 422
         assert judge.seen == []
-        (await api.post(path, pool("a"), dryRun="All")).ok(201)
+        (await api.post(path, pool(pools, "a"), dryRun="All")).ok(201)
         assert [each["dryRun"] for each in judge.seen] == [True]
         assert (await api.get(f"{path}/a")).status == 404
 
@@ -195,22 +197,22 @@ async def test_which_writes_are_reviewed(api, pools, judge, more, seen):
     # Noticed by a second webhook that sees everything, since the one under test may see nothing.
     witness = Judge(judge.url.replace("/review", "/witness"), judge.bundle)
     path = api.path(pools, group=GROUP)
-    (await api.post(path, pool("a"))).ok(201)
+    (await api.post(path, pool(pools, "a"))).ok(201)
     document = configuration(api, judge, pools, **more)
     everything = configuration(api, witness, pools, failurePolicy="Fail")["webhooks"][0]
     document["webhooks"].append({**everything, "name": "witness.lab.example.org"})
     (await api.post(CONFIGURATIONS, document)).ok(201)
     async with asyncio.timeout(30):
         # The witness's path answers 404, so that its webhook fails: then the configuration has been noticed.
-        while (await api.post(path, pool("probe"), dryRun="All")).status != 500:
+        while (await api.post(path, pool(pools, "probe"), dryRun="All")).status != 500:
             await asyncio.sleep(0.05)
     at = f"{CONFIGURATIONS}/{document['metadata']['name']}"
     (await api.patch(at, {"webhooks": document["webhooks"][:1]})).ok()
     async with asyncio.timeout(30):
-        while (await api.post(path, pool("probe"), dryRun="All")).status != 201:
+        while (await api.post(path, pool(pools, "probe"), dryRun="All")).status != 201:
             await asyncio.sleep(0.05)
     judge.seen.clear()
-    (await api.post(path, pool("b"))).ok(201)
+    (await api.post(path, pool(pools, "b"))).ok(201)
     (await api.patch(f"{path}/a", {"metadata": {"labels": {"seen": "yes"}}})).ok()
     (await api.delete(f"{path}/a")).ok()
     operations = [each["operation"] for each in judge.seen if each["resource"]["resource"] == pools]
@@ -226,7 +228,7 @@ async def test_a_webhook_that_cannot_be_asked(api, pools, judge, credentials):
         bundle = fault.get("bundle")
         async with asked(api, judge, pools, probe=False, bundle=bundle) as at:
             async with asyncio.timeout(30):
-                while (answer := await api.post(path, pool("a"))).status == 201:
+                while (answer := await api.post(path, pool(pools, "a"))).status == 201:
                     (await api.delete(f"{path}/a")).ok()
                     await asyncio.sleep(0.05)
             words = 'Internal error occurred: failed calling webhook "judge.lab.example.org": '
@@ -235,7 +237,7 @@ async def test_a_webhook_that_cannot_be_asked(api, pools, judge, credentials):
             webhook = (await api.get(at)).body["webhooks"][0]
             (await api.patch(at, {"webhooks": [{**webhook, "failurePolicy": "Ignore"}]})).ok()
             async with asyncio.timeout(30):
-                while (await api.post(path, pool("a"))).status != 201:
+                while (await api.post(path, pool(pools, "a"))).status != 201:
                     await asyncio.sleep(0.05)
             (await api.delete(f"{path}/a")).ok()
 
@@ -282,8 +284,7 @@ async def test_equivalent_versions_are_reviewed_in_the_version_of_the_rule(api, 
     for version in ("v1", "v1beta1"):
         await api.eventually(api.path(plural, group=GROUP, version=version), lambda answer: answer.status == 200)
     async with asked(api, judge, plural):
-        applied = {"apiVersion": f"{GROUP}/v1beta1", "kind": plural.capitalize(), **pool("a")}
-        (await api.patch(f"{old}/a", applied, media=APPLY_PATCH, fieldManager="x")).ok()
+        (await api.apply(f"{old}/a", pool(plural, "a", version="v1beta1"))).ok()
     assert [each["kind"]["version"] for each in judge.seen] == ["v1"]
     assert judge.seen[0]["requestKind"]["version"] == "v1beta1"
     assert judge.seen[0]["object"]["apiVersion"] == f"{GROUP}/v1"

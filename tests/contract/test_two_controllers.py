@@ -268,3 +268,40 @@ async def test_one_replica_alone_starts_without_delay_and_again_after_a_clean_st
     alone.start()
     await until(lambda: cluster.assigned == 2, 10)
     cluster.assert_sound(2)
+
+
+async def test_a_container_that_crashed_leads_again_at_once_and_owns_what_it_writes(cluster, replicas):
+    spec = {"containers": [{"name": "controller", "image": "example.test/controller"}]}
+    pod = {"metadata": {"name": "controller-0"}, "spec": spec}
+    uid = (await cluster.api.post(cluster.api.path("pods"), pod)).ok(201)["metadata"]["uid"]
+    # with the usual lease of 15 s: who comes back in the same pod need not wait for itself
+    (alone,) = await replicas(1, "--pod-name=controller-0")
+    assert await cluster.holder() == f"controller-0_{uid}"
+    alone.process.kill()
+    assert await alone.ended() == -signal.SIGKILL
+    await cluster.create("one")
+    alone.start()
+    await until(lambda: cluster.assigned == 1, 10)
+    path = cluster.api.path("configurationstates", "controller", group="metallb.io", version="v1beta1")
+
+    def is_said(answer) -> bool:
+        return answer.status == 200 and answer.body.get("status", {}).get("result") == "Valid"
+
+    state = (await cluster.api.eventually(path, is_said)).body
+    assert [each["uid"] for each in state["metadata"]["ownerReferences"]] == [uid]
+    (await cluster.api.delete(path)).ok()
+    again = (await cluster.api.eventually(path, is_said)).body
+    assert again["metadata"]["uid"] != state["metadata"]["uid"]
+    broken = {"status": {"result": "Invalid", "errorSummary": "said by hand"}}
+    (await cluster.api.patch(f"{path}/status", broken)).ok()
+    mended = (await cluster.api.eventually(path, is_said)).body
+    assert not mended["status"].get("errorSummary")
+
+
+async def test_without_election_nobody_asks_for_a_lease(cluster, replicas):
+    (alone,) = await replicas(1, "--leader-elect=false")
+    await cluster.create("one")
+    await until(lambda: cluster.assigned == 1)
+    assert await cluster.holder() == ""
+    alone.process.terminate()
+    assert await alone.ended() == 0

@@ -94,8 +94,10 @@ async def controller(api, *flags):
         stdout=asyncio.subprocess.PIPE,
     )
     running = Controller(process)
-    yield running
-    await running.stop()
+    try:
+        yield running
+    finally:
+        await running.stop()
 
 
 ON = ("--webhook-mode=onlywebhook", "--webhook-port=0", "--cert-extra-names=127.0.0.1")
@@ -126,8 +128,10 @@ def is_trusting(answer):
 @contextlib.asynccontextmanager
 async def configured(api, document):
     (await api.post(CONFIGURATIONS, document)).ok(201)
-    yield (await api.eventually(CONFIGURATION, is_trusting)).body
-    (await api.delete(CONFIGURATION)).ok()
+    try:
+        yield (await api.eventually(CONFIGURATION, is_trusting)).body
+    finally:
+        (await api.delete(CONFIGURATION)).ok()
 
 
 @pytest.fixture

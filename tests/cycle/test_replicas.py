@@ -122,7 +122,7 @@ async def test_a_leader_that_cannot_renew_stops_before_the_next_one_begins():
     cut = Port(made)
     async with pair(made, cut, Port(made)) as (leader, standby, _):
         cut.is_cut = True
-        await world.eventually(lambda: leader.term.done())
+        await world.eventually(leader.term.done)
         assert not leader.elector.is_leading
         assert not standby.elector.is_leading
         assert leader.term.result() == "Lease metallb-system/frr-adapter-controller could not be renewed for 0.6 s"
@@ -153,7 +153,7 @@ async def test_whoever_overwrites_the_lease_ends_the_leadership():
         document = made.read(LEASE)
         document["spec"]["holderIdentity"] = "thief"
         made.put(document)
-        await world.eventually(lambda: leader.term.done())
+        await world.eventually(leader.term.done)
         assert leader.term.result() == 'Lease metallb-system/frr-adapter-controller is held by "thief"'
 
 

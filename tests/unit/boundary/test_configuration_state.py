@@ -1,7 +1,9 @@
+import asyncio
+
 import pytest
 
 from frr_adapter import effects, refs
-from frr_adapter.boundary import perform, retry
+from frr_adapter.boundary import configuration_state, perform, retry
 from tests.fakes import clock
 from tests.performing import one_by_one
 
@@ -106,3 +108,53 @@ async def test_an_object_full_of_nonsense_is_said_anew(world, performer):
     world.put(document)
     assert await one_by_one(performer, [state()]) == ()
     assert world.read(STATE)["status"]["result"] == "Valid"
+
+
+@pytest.mark.parametrize(
+    "owners",
+    [None, [{"apiVersion": "v1", "kind": "Pod", "name": "speaker-gone", "uid": "u0"}]],
+    ids=["none", "another"],
+)
+async def test_the_owner_is_the_pod_that_writes_now(world, performer, owners):
+    await one_by_one(performer, [state()])
+    document = world.read(STATE)
+    document["metadata"]["ownerReferences"] = owners
+    world.put(document)
+    await one_by_one(performer, [state()])
+    assert world.read(STATE)["metadata"]["ownerReferences"] == [OWNER]
+
+
+async def test_without_an_own_pod_the_owner_is_left_alone(world, time):
+    stray = perform.Performer(world, time, perform.Author("metallb-speaker", "n1"), PACE)
+    await one_by_one(stray, [state()])
+    assert "ownerReferences" not in world.read(STATE)["metadata"]
+    document = world.read(STATE)
+    document["metadata"]["ownerReferences"] = [OWNER]
+    world.put(document)
+    await one_by_one(stray, [state()])
+    assert world.read(STATE)["metadata"]["ownerReferences"] == [OWNER]
+
+
+async def test_following_tells_every_version_and_the_end_of_this_object_only(world, performer):
+    told = []
+    task = asyncio.create_task(configuration_state.follow(world, STATE, lambda: told.append(world.read(STATE))))
+    try:
+        await one_by_one(performer, [state()])
+        await eventually(lambda: told and told[-1] == world.read(STATE))
+        other = effects.WriteConfigurationState(
+            refs.ObjectRef(STATE.kind, STATE.namespace, "controller"), "poolReconcilerValid", LABELS, ()
+        )
+        count = len(told)
+        await one_by_one(performer, [other])
+        world.remove(STATE)
+        await eventually(lambda: told[-1] is None)
+        assert len(told) == count + 1
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def eventually(holds) -> None:
+    async with asyncio.timeout(5):
+        while not holds():
+            await asyncio.sleep(0.001)

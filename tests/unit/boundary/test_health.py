@@ -42,6 +42,17 @@ async def test_readiness_tells_what_is_missing_and_then_is_there(server, program
     assert (await ask(server, "/readyz"))[:2] == (200, "ok\n")
 
 
+async def test_a_ready_program_may_say_how(program):
+    running = await health.HttpServer.listen(
+        "127.0.0.1", 0, health.probe_routes(lambda: (), lambda: program.unready, lambda: "ok: standby")
+    )
+    assert (await ask(running, "/readyz"))[0] == 503
+    program.unready = ()
+    assert (await ask(running, "/readyz"))[:2] == (200, "ok: standby\n")
+    assert (await ask(running, "/healthz"))[:2] == (200, "ok\n")
+    await running.close()
+
+
 @pytest.mark.parametrize("path", ["/healthz", "/livez", "/healthz?verbose"])
 async def test_liveness(server, program, path):
     assert (await ask(server, path))[:2] == (200, "ok\n")

@@ -57,7 +57,7 @@ def pool_status(number: int, name: str = "p") -> effects.WritePoolStatus:
 
 
 def address(name: str, ip: str) -> effects.WriteServiceStatus:
-    return effects.WriteServiceStatus(refs.ObjectRef("Service", "default", name), "", "", (ip,), "p")
+    return effects.WriteServiceStatus(refs.ObjectRef("Service", "default", name), "", None, (ip,), "p")
 
 
 def word(name: str, text: str = "told") -> effects.EmitEvent:

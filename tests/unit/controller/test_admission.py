@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import random
 
 import pytest
 
@@ -205,6 +206,26 @@ ADMITTED = {
 @pytest.mark.parametrize(("existing", "new"), ADMITTED.values(), ids=ADMITTED)
 def test_admitted(existing, new):
     assert verdict(existing, "CREATE", new) == admission.Allowed()
+
+
+def test_any_order_of_creation_is_accepted():
+    world = [
+        document("BFDProfile", "fast", {}),
+        peer("p", bfdProfile="fast", passwordSecret={"name": "s"}),
+        peer("q", "2.2.2.2"),
+        pool("v4", "10.0.0.0/24"),
+        pool("v6", "2001:db8::/64"),
+        ad("both", ipAddressPools=["v4", "v6"], aggregationLength=24, communities=["red", "1:2"], peers=["p"]),
+        ad("rest", localPref=100, peers=["q"]),
+        community("c", red="large:1:2:3"),
+        l2("l", ipAddressPools=["v4"]),
+    ]
+    for seed in range(100):
+        order = random.Random(seed).sample(world, len(world))
+        for index, each in enumerate(order):
+            assert verdict(order[:index], "CREATE", each) == admission.Allowed(), [
+                found["metadata"]["name"] for found in order
+            ]
 
 
 def test_disable_mp_is_admitted_with_a_warning_when_it_is_new():

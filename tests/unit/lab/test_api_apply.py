@@ -205,7 +205,7 @@ def test_an_object_nobody_tracked_belongs_to_before_first_apply():
 @pytest.mark.parametrize(
     ("spec", "part"),
     [
-        ({"items": [{"kind": "K"}]}, '.spec.items: element 0: associative list with keys has an element that omits all key fields ["name"]'),
+        ({"items": [{"kind": "K"}]}, '.spec.items: element 0: associative list with keys has an element that omits key field "name"'),
         ({"items": [{"name": "i"}, {"name": "i"}]}, '.spec.items: duplicate entries for key [kind="K",name="i"]'),
         ({"set": ["x", "x"]}, '.spec.set: duplicate entries for key [="x"]'),
     ],

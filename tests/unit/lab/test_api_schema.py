@@ -9,7 +9,7 @@ from lab.apiserver.fielderrors import FieldError
 
 STRING = {"type": "string"}
 NOT_CHECKED = (
-    'Invalid value: "null": some validation rules were not checked because the object was invalid; '
+    "Invalid value: null: some validation rules were not checked because the object was invalid; "
     "correct the existing errors to complete validation"
 )
 
@@ -152,7 +152,7 @@ def test_defaults_are_not_shared_between_objects():
         ({"type": "integer", "minimum": 1}, 0, "Invalid", "Invalid value: 0: spec.x in body should be greater than or equal to 1"),
         ({"type": "integer", "minimum": 1, "exclusiveMinimum": True}, 1, "Invalid", "Invalid value: 1: spec.x in body should be greater than 1"),
         ({"type": "integer", "multipleOf": 5}, 7, "Invalid", "Invalid value: 7: spec.x in body should be a multiple of 5"),
-        ({"type": "integer", "format": "int32"}, 1 << 31, "Invalid", "Invalid value: 2147483648: Checked value must be of type integer with format int32 in spec.x"),
+        ({"type": "integer", "format": "int64"}, 1 << 63, "TypeInvalid", 'Invalid value: "number": spec.x in body must be of type integer: "number"'),
         ({"type": "string", "enum": ["b", "c"]}, "a", "NotSupported", 'Unsupported value: "a": supported values: "b", "c"'),
         ({"type": "integer", "enum": [1, 2]}, 3, "NotSupported", 'Unsupported value: 3: supported values: "1", "2"'),
         ({"type": "integer"}, "a", "TypeInvalid", 'Invalid value: "string": spec.x in body must be of type integer: "string"'),
@@ -179,10 +179,12 @@ def test_defaults_are_not_shared_between_objects():
 )  # fmt: skip
 def test_each_way_to_be_wrong(rules, value, kind, message):
     path = "spec.x.a" if kind == "Required" else "spec.x"
-    found = errors({"spec": {"x": value}}, spec_of(x=rules))
-    assert found[0] == (path, f"FieldValue{kind}", message)
+    expected = (path, f"FieldValue{kind}", message)
+    assert errors({"spec": {"x": value}}, spec_of(x=rules)) == [expected]
+    with_rules = {**spec_of(x=rules), "x-kubernetes-validations": [{"rule": "true"}]}
     blocking = kind in {"Required", "TypeInvalid", "NotSupported", "TooLong", "TooMany"}
-    assert found[1:] == ([("<nil>", "FieldValueInvalid", NOT_CHECKED)] if blocking else [])
+    not_checked = [("<nil>", "FieldValueInvalid", NOT_CHECKED)] if blocking else []
+    assert errors({"spec": {"x": value}}, with_rules) == [expected, *not_checked]
 
 
 @pytest.mark.parametrize(
@@ -191,6 +193,7 @@ def test_each_way_to_be_wrong(rules, value, kind, message):
         ({"type": "integer", "maximum": 10}, 10),
         ({"type": "number"}, 1),
         ({"type": "integer"}, 2.0),
+        ({"type": "integer", "format": "int32"}, 1 << 31),
         ({"type": "string", "nullable": True}, None),
         ({"x-kubernetes-int-or-string": True}, 80),
         ({"x-kubernetes-int-or-string": True}, "http"),

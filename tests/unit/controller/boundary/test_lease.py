@@ -161,7 +161,9 @@ async def test_the_same_identity_need_not_wait_for_itself(lossy):
 
 
 async def test_garbage_is_trouble_and_no_crash(lossy):
-    lossy.put({"kind": "Lease", "metadata": {"name": "l", "namespace": "metallb-system"}, "spec": {"holderIdentity": 5}})
+    lossy.put(
+        {"kind": "Lease", "metadata": {"name": "l", "namespace": "metallb-system"}, "spec": {"holderIdentity": 5}}
+    )
     candidate = Candidate(lossy)
     async with candidate.running() as elector:
         await asyncio.wait_for(elector.tried(), 5)

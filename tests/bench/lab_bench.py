@@ -1,0 +1,85 @@
+"""The lab as a whole: how long it takes to start, what its programs weigh, and how soon a Service is a route."""
+
+import os
+import tempfile
+import time
+from pathlib import Path
+
+from tests.bench import cluster
+from tests.bench.figures import Figure
+
+TITLE = "Lab"
+METHOD = """
+* **Lab start**: `python -m lab up` as a whole process, from the call to its exit, three nodes, embedded Kubernetes API. It
+  returns after every demo service answered requests, so this includes sessions, routes and packets.
+* **Resident memory**: `VmRSS` of the running programs in that lab some seconds after start, with the demo objects; all
+  speakers of all starts count.
+* **Service -> route**: one Service at a time is created through the API in a lab at rest. The clock starts before the POST;
+  it stops when a netlink listener inside the router's namespace sees the route with every node as next hop. Deleting likewise.
+  FRR itself needs about 111 ms from a configuration line to the neighbor's kernel (two work queues of 50 ms, and zebra).
+  Until configuration goes over the VTY sockets, most of the rest is `frr-reload.py`, which every node of the lab starts at
+  the same time on the same cores.
+"""
+
+
+def service(name: str) -> dict[str, object]:
+    spec = {"type": "LoadBalancer", "selector": {"app": "demo"}, "ports": [{"port": 80, "targetPort": 8080}]}
+    return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": spec}
+
+
+def routes(measured: cluster.Lab, runs: int) -> tuple[Figure, ...]:
+    """Create one Service, wait until all next hops are in the router's kernel, delete it, wait until the route is gone."""
+    path = "/api/v1/namespaces/default/services"
+    watched = cluster.Routes(measured)
+    created: list[float] = []
+    assigned: list[float] = []
+    deleted: list[float] = []
+    # The address is known beforehand because the lowest free one is given: whatever the first run gets, all get.
+    try:
+        for number in range(runs):
+            started = time.monotonic()
+            measured.api("POST", path, service(f"bench-{number}"))
+            address = ""
+            while not address:
+                found = measured.api("GET", f"{path}/bench-{number}")
+                ingress = found["status"].get("loadBalancer", {}).get("ingress") or [{}]
+                address = ingress[0].get("ip", "")
+            assigned.append((time.monotonic() - started) * 1000)
+            created.append((watched.when(address, cluster.NODES) - started) * 1000)
+            started = time.monotonic()
+            measured.api("DELETE", f"{path}/bench-{number}")
+            deleted.append((watched.when(address, 0) - started) * 1000)
+    finally:
+        watched.close()
+    return (
+        Figure("Service created -> address in status", "ms", tuple(assigned)),
+        Figure(
+            f"Service created -> route with all {cluster.NODES} next hops in the router's kernel", "ms", tuple(created)
+        ),
+        Figure("Service deleted -> route gone from the router's kernel", "ms", tuple(deleted)),
+    )
+
+
+def run(runs: int, starts: int) -> tuple[Figure, ...]:
+    start_times: list[float] = []
+    figures: tuple[Figure, ...] = ()
+    memory: dict[str, list[float]] = {"controller": [], "speaker": []}
+    for number in range(starts):
+        with tempfile.TemporaryDirectory(prefix="fra-bench-", dir="/run" if os.geteuid() == 0 else None) as directory:
+            print(f"lab start {number + 1} of {starts}", flush=True)
+            with cluster.lab(Path(directory) / "lab") as measured:
+                start_times.append(measured.started_in)
+                time.sleep(6)  # the programs give memory back some seconds after their start; this is "at rest"
+                memory["controller"].append(cluster.resident_mib(measured.pids("controller")))
+                memory["speaker"] += [
+                    cluster.resident_mib(measured.pids(f"n{node}/speaker")) for node in range(1, cluster.NODES + 1)
+                ]
+                if number == starts - 1:
+                    print(f"{runs} Services, one after another", flush=True)
+                    figures = routes(measured, runs)
+    return (
+        Figure("lab start, everything installed", "s", tuple(start_times)),
+        Figure("controller, resident at rest", "MiB", tuple(memory["controller"])),
+        Figure("speaker, resident at rest", "MiB", tuple(memory["speaker"])),
+        *figures,
+    )
