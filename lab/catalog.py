@@ -93,8 +93,9 @@ class Catalog:
         return self._python("forwarding", "lab.forwarding", *self._kubeconfig(), *arguments, netns=CONTROL)
 
     def controller(self) -> ChildSpec:
-        """The controller under test."""
-        return self._python("controller", "controller", *self._program(), netns=CONTROL)
+        """The controller under test, with a short lease: a killed one is restarted here, and nobody wants to wait for it."""
+        lease = ("--lease-duration", "3", "--renew-deadline", "2", "--retry-period", "0.5")
+        return self._python("controller", "controller", *self._program(), *lease, netns=CONTROL)
 
     def speakers(self) -> tuple[ChildSpec, ...]:
         """One speaker under test per node."""

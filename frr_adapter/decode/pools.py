@@ -12,10 +12,11 @@ from frr_adapter.model import pool
 class _Object(Wire, frozen=True):
     metadata: Metadata
     spec: kinds.IPAddressPoolSpec
-    status: kinds.IPAddressPoolStatus | msgspec.UnsetType = msgspec.UNSET
+    status: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
 _decoder = msgspec.json.Decoder(_Object)
+_status_decoder = msgspec.json.Decoder(kinds.IPAddressPoolStatus)
 
 
 def decode_pool(raw: bytes | msgspec.Raw) -> Decoded[pool.Pool]:
@@ -39,7 +40,6 @@ def _pool(ref: refs.ObjectRef, raw: _Object, faults: Faults) -> pool.Pool | None
             faults.add(f"spec.addresses[{index}]", problems.Reason.MALFORMED, str(error))
     is_broken = bool(faults.found)
     allocation = _allocation(spec.service_allocation, faults) if spec.service_allocation else None
-    status = raw.status
     return pool.Pool(
         ref=ref,
         uid=raw.metadata.uid,
@@ -50,11 +50,20 @@ def _pool(ref: refs.ObjectRef, raw: _Object, faults: Faults) -> pool.Pool | None
         auto_assign=spec.auto_assign,
         avoid_buggy_ips=spec.avoid_buggy_ips,
         allocation=allocation,
-        status=None
-        if isinstance(status, msgspec.UnsetType)
-        else pool.PoolStatus(status.assigned_ipv4, status.assigned_ipv6, status.available_ipv4, status.available_ipv6),
+        status=_status(raw.status),
         is_broken=is_broken,
     )
+
+
+def _status(raw: msgspec.Raw | msgspec.UnsetType) -> pool.PoolStatus | None:
+    """The counters, None when there are none or somebody wrote nonsense there: they are ours and will be written again."""
+    if isinstance(raw, msgspec.UnsetType):
+        return None
+    try:
+        found = _status_decoder.decode(raw)
+    except msgspec.ValidationError:
+        return None
+    return pool.PoolStatus(found.assigned_ipv4, found.assigned_ipv6, found.available_ipv4, found.available_ipv6)
 
 
 def _allocation(raw: kinds.ServiceAllocation, faults: Faults) -> pool.Allocation | None:

@@ -127,7 +127,7 @@ async def test_chosen_cluster_ip(api):
     status = (await api.post(api.path("services"), service("t", clusterIP=taken))).refused(422, "Invalid")
     assert "provided IP is already allocated" in status["message"]
     status = (await api.post(api.path("services"), service("t", clusterIP="192.0.2.1"))).refused(422, "Invalid")
-    assert "failed to allocate IP 192.0.2.1: the provided" in status["message"]
+    assert "range" in status["message"]
     (await api.delete(api.path("services", "s"))).ok(200)
     assert (await api.post(api.path("services"), service("t", clusterIP=taken))).ok(201)["spec"]["clusterIP"] == taken
 

@@ -292,3 +292,10 @@ def test_the_order_of_objects_never_matters():
 
 def test_an_aggregate_holds_its_address():
     assert addresses.aggregate(ipaddress.ip_address("10.20.30.77"), 24) == ipaddress.ip_network("10.20.30.0/24")
+
+
+@pytest.mark.parametrize("status", [{}, {"assignedIPv4": "many"}, None])
+def test_nonsense_in_the_counters_costs_no_pool(status):
+    answer = resolved([pool("p", "192.0.2.0/24", status=status)])
+    assert answer.problems == ()
+    assert answer.configuration.pools[0].status is None
