@@ -6,7 +6,7 @@ PY := $(VENV)/bin/python
 APT_PACKAGES := python3 python3-venv frr frr-pythontools iproute2 nftables procps util-linux
 STAMP := $(VENV)/.installed
 
-.PHONY: help lab lab-down test test-unit test-frr10 lint bench crds lock apt clean
+.PHONY: help lab lab-down test test-unit test-long test-frr10 lint bench crds lock apt clean
 
 help: ## What there is
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -33,6 +33,9 @@ test: apt $(STAMP) ## All tests, with a summary
 test-unit: $(STAMP) ## The tests that need neither root nor FRR
 	@$(PY) -m pytest -q tests/test_house.py tests/unit tests/cases tests/cycle
 
+test-long: $(STAMP) ## What takes minutes: long histories, memory over 100,000 Services
+	@$(PY) -m pytest -q -m long tests/unit tests/cycle tests/contract
+
 test-frr10: apt $(STAMP) ## The live BGP tests on FRR 10 (Debian trixie in .cache/trixie)
 	@./containers/frr10-rootfs .cache/trixie
 	@FRR_ROOT=$(CURDIR)/.cache/trixie $(PY) -m pytest -q -m "live and frr" tests/live
@@ -44,7 +47,7 @@ lint: $(STAMP) ## Style, types, floors
 	@$(VENV)/bin/lint-imports
 
 bench: apt $(STAMP) ## Measure, and write docs/benchmarks.md
-	@$(PY) -m tests.bench
+	@$(PY) -m tests.bench $(BENCH_ARGS)
 
 crds: $(STAMP) ## Write the CRDs from the types
 	@$(PY) -m cli crds --output charts/frr-adapter/crds

@@ -18,6 +18,9 @@ _log = logs.get_logger()
 _IN_FLIGHT = 16
 """Objects at a time: enough to keep an API server busy, too few to trouble one."""
 
+_WORDS_IN_FLIGHT = 4
+"""Of these, such whose next effect is an event: an address that comes up meanwhile must find a free hand and a quiet API."""
+
 _COUNTERS_SECONDS = 0.25
 """Least time between two writes of the same counters; they change with every assignment of a burst."""
 
@@ -55,6 +58,7 @@ class Outbox:
         self._counted_at: dict[refs.ObjectRef, float] = {}
         self._postponed: set[refs.ObjectRef] = set()
         self._workers = 0
+        self._words = 0
         self._group: asyncio.TaskGroup | None = None
 
     @property
@@ -64,8 +68,8 @@ class Outbox:
 
     @property
     def is_behind(self) -> bool:
-        """Whether more objects wait than may be in flight."""
-        return any(self._ready.values())
+        """Whether more addresses wait to be written than may be in flight."""
+        return bool(self._ready[_Urgency.ADDRESS])
 
     def put(self, wanted: Iterable[effects.Effect]) -> None:
         """Takes effects; never waits."""
@@ -88,7 +92,8 @@ class Outbox:
                 self._group = None
 
     def _hire(self) -> None:
-        waiting = sum(map(len, self._ready.values()))
+        words = len(self._ready[_Urgency.WORD])
+        waiting = sum(map(len, self._ready.values())) - words + min(words, _WORDS_IN_FLIGHT - self._words)
         while self._group is not None and waiting and self._workers < _IN_FLIGHT:
             waiting -= 1
             self._workers += 1
@@ -96,7 +101,8 @@ class Outbox:
 
     async def _work(self) -> None:
         try:
-            while (ref := self._take()) is not None:
+            while (taken := self._take()) is not None:
+                ref, urgency = taken
                 queue = self._queues[ref]
                 effect = queue.popleft()
                 if not queue:
@@ -105,6 +111,7 @@ class Outbox:
                     await self._perform(effect)
                 finally:
                     self._busy.discard(ref)
+                    self._words -= urgency is _Urgency.WORD
                 if ref in self._queues:
                     self._enlist(ref)
         finally:
@@ -121,15 +128,16 @@ class Outbox:
         level("effect failed", object=str(effect.ref), error=str(failure.error))
         self._failed((failure,))
 
-    def _take(self) -> refs.ObjectRef | None:
+    def _take(self) -> tuple[refs.ObjectRef, _Urgency] | None:
         """The next object to work on, marked as busy."""
         for urgency, ready in self._ready.items():
-            while ready:
+            while ready and not (urgency is _Urgency.WORD and self._words >= _WORDS_IN_FLIGHT):
                 ref = ready.popleft()
                 if self._place.get(ref) is urgency:  # else it moved to a more urgent place, and was taken from there
                     del self._place[ref]
                     self._busy.add(ref)
-                    return ref
+                    self._words += urgency is _Urgency.WORD
+                    return ref, urgency
         return None
 
     def _enlist(self, ref: refs.ObjectRef) -> None:

@@ -3,6 +3,7 @@
 A program of its own. It keeps no objects beyond what the controller is to see: one pool, `--existing` Services that have
 their addresses, and those of a burst. `GET /burst?count=N&name=x` makes N Services appear on the watch at once and answers
 with the seconds until the last status was written, and how many addresses were different.
+`GET /clear` makes the Services of the last burst go.
 """
 
 import argparse
@@ -58,6 +59,7 @@ class World:
         self.watchers: list[asyncio.Transport] = []
         self.missing: set[str] = set()
         self.given: set[str] = set()
+        self.standing: list[str] = []
         self.done = asyncio.Event()
         self.services = [
             service(f"old-{number:05}", 3, f"10.128.{number // 256}.{number % 256}") for number in range(existing)
@@ -73,14 +75,20 @@ class World:
         return self.version
 
     async def burst(self, count: int, name: str) -> dict[str, float]:
-        self.missing = {f"{name}-{number:05}" for number in range(count)}
+        self.standing = [f"{name}-{number:05}" for number in range(count)]
+        self.missing = set(self.standing)
         self.given.clear()
         self.done.clear()
         begun = time.monotonic()
-        for each in sorted(self.missing):
+        for each in self.standing:
             self.tell("ADDED", service(each, self.next_version()))
         await self.done.wait()
         return {"seconds": time.monotonic() - begun, "different": len(self.given)}
+
+    def clear(self) -> dict[str, int]:
+        for name in self.standing:
+            self.tell("DELETED", service(name, self.next_version()))
+        return {"gone": len(self.standing)}
 
     def write_status(self, name: str, body: bytes) -> None:
         ip = json.loads(body)["status"]["loadBalancer"]["ingress"][0]["ip"]
@@ -129,6 +137,8 @@ class Connection(asyncio.Protocol):
         elif path == "/burst":
             task = asyncio.ensure_future(self._burst(int(query["count"][0]), query["name"][0]))
             self._tasks.add(task)
+        elif path == "/clear":
+            self._send(self._world.clear())
         elif method == "GET" and path == "/api/v1/services":
             self._send({"metadata": {"resourceVersion": "10"}, "items": self._world.services})
         elif method == "GET" and path.endswith("/ipaddresspools"):

@@ -29,8 +29,8 @@ _DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 _POOLS = f"/apis/metallb.io/v1beta1/namespaces/{NAMESPACE}/ipaddresspools"
 _CREATING = 32
 _WRITING = 16
-OTHER_CLASS = "bench.example.org/nobody"
 Document = dict[str, Any]
+OTHER_CLASS = "bench.example.org/nobody"
 
 
 class _Ingress(msgspec.Struct):
@@ -64,7 +64,6 @@ _read_event = msgspec.json.Decoder(_Event).decode
 
 
 Api = Callable[[Path], contextlib.AbstractContextManager[tuple[Path, str]]]
-Burst = Callable[[int, str], float]
 
 
 def apis() -> tuple[tuple[str, Api], ...]:
@@ -90,18 +89,30 @@ def embedded_api(state: Path) -> Iterator[tuple[Path, str]]:
 
 
 @contextlib.contextmanager
-def free_api(state: Path, existing: int) -> Iterator[tuple[Path, Burst]]:
-    """A kubeconfig, and what makes a number of Services appear and returns the seconds until all have an address."""
+def free_api(state: Path, existing: int = 0) -> Iterator[tuple[Path, "FreeApi"]]:
+    """A kubeconfig, and what makes Services appear and go."""
     with _program(state, "tests.bench.free_api", "--existing", str(existing)) as kubeconfig:
         url = yaml.safe_load(kubeconfig.read_text())["clusters"][0]["cluster"]["server"]
+        yield kubeconfig, FreeApi(url)
 
-        def burst(count: int, name: str) -> float:
-            with urllib.request.urlopen(f"{url}/burst?count={count}&name={name}", timeout=300) as answer:
-                found = json.load(answer)
-            assert found["different"] == count, "an address was given twice"
-            return float(found["seconds"])
 
-        yield kubeconfig, burst
+@dataclass
+class FreeApi:
+    url: str
+
+    def burst(self, count: int, name: str) -> float:
+        """Makes Services appear all at once: seconds until all of them have an address."""
+        found = self._ask(f"burst?count={count}&name={name}")
+        assert found["different"] == count, "an address was given twice"
+        return float(found["seconds"])
+
+    def clear(self) -> None:
+        """Makes the Services of the last burst go."""
+        self._ask("clear")
+
+    def _ask(self, what: str) -> Document:
+        with urllib.request.urlopen(f"{self.url}/{what}", timeout=300) as answer:  # noqa: S310  our loopback
+            return json.load(answer)
 
 
 @contextlib.contextmanager

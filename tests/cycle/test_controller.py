@@ -178,3 +178,60 @@ async def test_another_class_is_left_alone():
     async with world.controller(made) as program:
         await program.settle()
         assert (program.ips("theirs"), program.ips("ours")) == ([], ["192.0.2.0"])
+
+
+async def test_a_burst_is_one_status_write_each_and_few_of_the_counters():
+    made = cluster(pool("default", "192.0.2.0/24"))
+    async with world.controller(made) as program:
+        await program.settle()
+        for number in range(200):
+            made.put(service(f"s{number:03}"))
+        await program.settle()
+        assert len({ip for number in range(200) for ip in program.ips(f"s{number:03}")}) == 200
+        assert len(status_writes(made)) == 200
+        counters = [write for write in made.writes if "/ipaddresspools/" in write.path]
+        assert len(counters) < 10
+        held = made.read(refs.ObjectRef("IPAddressPool", world.NAMESPACE, "default"))
+        assert held["status"]["assignedIPv4"] == 200
+        assert program.metric("frr_adapter_service_assignment_seconds_count") == 200
+
+
+async def test_waiting_for_an_address_is_not_counted_as_waiting_for_us():
+    made = cluster(pool("default", "192.0.2.0/32"), service("first"), service("second"))
+    async with world.controller(made) as program:
+        await program.settle()
+        assert program.metric("frr_adapter_service_assignment_seconds_count") == 1
+        made.remove(refs.ObjectRef("Service", "default", "first"))
+        await world.eventually(lambda: program.ips("second") == ["192.0.2.0"])
+        await program.settle()
+        assert program.metric("frr_adapter_service_assignment_seconds_count") == 1
+
+
+class Torn:
+    """An outbox that breaks once."""
+
+    def __init__(self, inner) -> None:
+        self._inner = inner
+        self.is_broken = True
+        self.is_behind = False
+
+    def put(self, wanted) -> None:
+        if self.is_broken:
+            self.is_broken = False
+            raise RuntimeError("made to fail")
+        self._inner.put(wanted)
+
+
+async def test_a_cycle_that_breaks_off_after_deciding_loses_nothing():
+    made = cluster(pool())
+    async with world.controller(made) as program:
+        await program.settle()
+        torn = Torn(program.out)
+        program.loop.connect(torn)
+        made.put(service("web"))
+        await world.eventually(lambda: program.ips("web") == ["192.0.2.0"])
+        assert not torn.is_broken
+        await program.settle()
+        assert program.metric("metallb_k8s_client_update_errors_total") == 1
+        held = made.read(refs.ObjectRef("IPAddressPool", world.NAMESPACE, "default"))
+        assert held["status"]["assignedIPv4"] == 1

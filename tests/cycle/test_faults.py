@@ -48,7 +48,7 @@ def services(cluster: Cluster):
     return tuple(sorted(found, key=lambda each: each.ref))
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, 2, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(3, 30))])
 async def test_nothing_is_lost_and_nothing_given_twice(seed):
     cluster = Cluster()
     cluster.put(objects.pool("default", histories.POOL))

@@ -4,6 +4,7 @@ import dataclasses
 import random
 
 import hypothesis
+import pytest
 from hypothesis import strategies as st
 
 from controller import values
@@ -194,10 +195,21 @@ def test_restart_changes_no_address(found, some_pools):
 
 def test_long_history():
     """A few hundred steps in one world, so that freed addresses, waiting lists and caches grow old."""
-    chance = random.Random(20261122)
+    live(steps=300, seed=20261122)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("seed", range(20))
+def test_very_long_histories(seed):
+    live(steps=1000, seed=seed)
+
+
+def live(steps: int, seed: int) -> None:
+    chance = random.Random(seed)
     here = world.World(build.pool("a", "10.0.0.0/28", "1000::/125"), build.pool("b", "10.0.1.0/29"))
     decision = here.decide()
-    for number in range(300):
+    for number in range(steps):
         name = f"s{chance.randrange(40):02}"
         match chance.randrange(6):
             case 0 | 1 | 2:
