@@ -66,6 +66,7 @@ def run(runs: int, starts: int) -> tuple[Figure, ...]:
     memory: dict[str, list[float]] = {"controller": [], "speaker": []}
     for number in range(starts):
         with tempfile.TemporaryDirectory(prefix="fra-bench-", dir="/run" if os.geteuid() == 0 else None) as directory:
+            Path(directory).chmod(0o755)  # FRR runs as a user of its own
             print(f"lab start {number + 1} of {starts}", flush=True)
             with cluster.lab(Path(directory) / "lab") as measured:
                 start_times.append(measured.started_in)
