@@ -4,8 +4,6 @@
 answer but looks only at services that changed and at those that their change may help. Neither acts, waits or logs.
 """
 
-import itertools
-import operator
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
@@ -20,6 +18,7 @@ from frr_adapter.model import service as services
 from frr_adapter.model import snapshot as snapshots
 
 Fullness = tuple[bool, ...]
+_STRIDE = 512
 
 
 def decide(
@@ -308,6 +307,17 @@ def _same_pools(old: tuple[pools.Pool, ...], new: tuple[pools.Pool, ...]) -> boo
     return len(old) == len(new) and all(map(pool_choice.same_for_allocation, old, new))
 
 
+def _same_head(old: tuple[services.Service, ...], new: tuple[services.Service, ...], most: int) -> int:
+    """How many values at the beginning are the same. Slices compare by identity first, and so many times faster."""
+    at = 0
+    while at < most and old[at : at + _STRIDE] == new[at : at + _STRIDE]:
+        at += _STRIDE
+    at = min(at, most)
+    while at < most and old[at] is new[at]:
+        at += 1
+    return at
+
+
 def _difference(
     old: tuple[services.Service, ...], new: tuple[services.Service, ...]
 ) -> tuple[list[str], list[services.Service]]:
@@ -315,9 +325,8 @@ def _difference(
     if old is new:
         return [], []
     shorter = min(len(old), len(new))
-    head = next(itertools.compress(itertools.count(), map(operator.is_not, old, new)), shorter)
-    tail = next(itertools.compress(itertools.count(), map(operator.is_not, reversed(old), reversed(new))), shorter)
-    tail = min(tail, shorter - head)
+    head = _same_head(old, new, shorter)
+    tail = _same_head(old[: head - 1 if head else None : -1], new[: head - 1 if head else None : -1], shorter - head)
     gone, arrived = old[head : len(old) - tail], new[head : len(new) - tail]
     came = {id(one) for one in arrived}
     went = {id(one) for one in gone}

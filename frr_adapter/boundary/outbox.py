@@ -24,6 +24,9 @@ _WORDS_IN_FLIGHT = 4
 _COUNTERS_SECONDS = 0.25
 """Least time between two writes of the same counters; they change with every assignment of a burst."""
 
+_WORDS_WAITING = 20_000
+"""Events that may wait, some 25 MiB; what comes on top is dropped. Only an API that is overloaded for long gets there."""
+
 Failed = Callable[[tuple[perform.Failure, ...]], None]
 Performed = Callable[[effects.Effect], None]
 
@@ -59,6 +62,7 @@ class Outbox:
         self._postponed: set[refs.ObjectRef] = set()
         self._workers = 0
         self._words = 0
+        self._words_waiting = 0
         self._group: asyncio.TaskGroup | None = None
 
     @property
@@ -74,6 +78,11 @@ class Outbox:
     def put(self, wanted: Iterable[effects.Effect]) -> None:
         """Takes effects; never waits."""
         for effect in wanted:
+            if isinstance(effect, effects.EmitEvent):
+                if self._words_waiting >= _WORDS_WAITING:
+                    _log.warning("event dropped, too many are waiting", object=str(effect.ref), reason=effect.reason)
+                    continue
+                self._words_waiting += 1
             queue = self._queues.setdefault(effect.ref, deque())
             _append(queue, effect)
             if effect.ref not in self._busy:
@@ -105,6 +114,7 @@ class Outbox:
                 ref, urgency = taken
                 queue = self._queues[ref]
                 effect = queue.popleft()
+                self._words_waiting -= isinstance(effect, effects.EmitEvent)
                 if not queue:
                     del self._queues[ref]
                 try:

@@ -3,7 +3,7 @@
 A program of its own. It keeps no objects beyond what the controller is to see: one pool, `--existing` Services that have
 their addresses, and those of a burst. `GET /burst?count=N&name=x` makes N Services appear on the watch at once and answers
 with the seconds until the last status was written, and how many addresses were different.
-`GET /clear` makes the Services of the last burst go.
+`GET /clear` makes the Services of the last burst go, once an event was written for every Service there has been.
 """
 
 import argparse
@@ -12,6 +12,7 @@ import json
 import re
 import signal
 import time
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -60,6 +61,9 @@ class World:
         self.missing: set[str] = set()
         self.given: set[str] = set()
         self.standing: list[str] = []
+        self.made = 0
+        self.told = 0
+        self.heard = asyncio.Event()
         self.done = asyncio.Event()
         self.services = [
             service(f"old-{number:05}", 3, f"10.128.{number // 256}.{number % 256}") for number in range(existing)
@@ -77,6 +81,7 @@ class World:
     async def burst(self, count: int, name: str) -> dict[str, float]:
         self.standing = [f"{name}-{number:05}" for number in range(count)]
         self.missing = set(self.standing)
+        self.made += count
         self.given.clear()
         self.done.clear()
         begun = time.monotonic()
@@ -85,7 +90,10 @@ class World:
         await self.done.wait()
         return {"seconds": time.monotonic() - begun, "different": len(self.given)}
 
-    def clear(self) -> dict[str, int]:
+    async def clear(self) -> dict[str, int]:
+        while self.told < self.made:
+            self.heard.clear()
+            await self.heard.wait()
         for name in self.standing:
             self.tell("DELETED", service(name, self.next_version()))
         return {"gone": len(self.standing)}
@@ -135,10 +143,9 @@ class Connection(asyncio.Protocol):
             if path == "/api/v1/services":
                 self._world.watchers.append(self.transport)
         elif path == "/burst":
-            task = asyncio.ensure_future(self._burst(int(query["count"][0]), query["name"][0]))
-            self._tasks.add(task)
+            self._later(self._world.burst(int(query["count"][0]), query["name"][0]))
         elif path == "/clear":
-            self._send(self._world.clear())
+            self._later(self._world.clear())
         elif method == "GET" and path == "/api/v1/services":
             self._send({"metadata": {"resourceVersion": "10"}, "items": self._world.services})
         elif method == "GET" and path.endswith("/ipaddresspools"):
@@ -148,12 +155,20 @@ class Connection(asyncio.Protocol):
         elif method == "GET":
             self._send({"kind": "Status", "reason": "NotFound", "code": 404}, b"404 Not Found")
         else:
+            if method == "POST" and path.endswith("/events"):
+                self._world.told += 1
+                self._world.heard.set()
             if (found := _STATUS.match(path)) is not None:
                 self._world.write_status(found[1], body)
             self._send({"metadata": {"name": "x", "resourceVersion": "11"}})
 
-    async def _burst(self, count: int, name: str) -> None:
-        self._send(await self._world.burst(count, name))
+    def _later(self, answer: Coroutine[Any, Any, Any]) -> None:
+        async def send() -> None:
+            self._send(await answer)
+
+        task = asyncio.ensure_future(send())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def _send(self, document: Any, status: bytes = b"200 OK") -> None:
         body = json.dumps(document).encode()

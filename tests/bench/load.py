@@ -107,7 +107,7 @@ class FreeApi:
         return float(found["seconds"])
 
     def clear(self) -> None:
-        """Makes the Services of the last burst go."""
+        """Makes the Services of the last burst go, once all events of all Services were written."""
         self._ask("clear")
 
     def _ask(self, what: str) -> Document:

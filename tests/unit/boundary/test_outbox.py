@@ -189,3 +189,11 @@ async def test_what_was_put_before_the_start_is_sent_after_it(gated):
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task
+
+
+async def test_events_wait_in_a_bounded_queue_and_addresses_always(gated):
+    made = Sending(gated)
+    made.out.put([word(f"s{number}") for number in range(20_010)])
+    made.out.put([address("last", "192.0.2.1")])
+    waiting = [effect for queue in made.out._queues.values() for effect in queue]
+    assert (len(waiting), waiting[-1]) == (20_000 + 1, address("last", "192.0.2.1"))
