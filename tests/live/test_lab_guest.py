@@ -57,22 +57,27 @@ def test_objects_come_with_the_lab_and_go_with_it(lab_factory, outside):
     assert asyncio.run(left()) == (0, 0, 9)
 
 
+def machine_namespaces() -> set[str]:
+    """Every network namespace that a process of this machine is in."""
+    listed = subprocess.run(["lsns", "-n", "-t", "net", "-o", "NS"], capture_output=True, text=True, check=True)
+    return set(listed.stdout.split())
+
+
 @pytest.mark.skipif(
-    os.geteuid() != 0, reason="compares the machine's own namespaces and nft tables, which only root sees"
+    os.geteuid() != 0, reason="looks at the machine's own namespaces, mounts and nft tables, which only root sees"
 )
 def test_down_leaves_nothing_behind(lab_factory):
-    def machine() -> tuple[str, str, str]:
-        namespaces = subprocess.run(["lsns", "-n", "-t", "net", "-o", "NS"], capture_output=True, text=True, check=True)
-        tables = subprocess.run(["nft", "list", "tables"], capture_output=True, text=True, check=True)
-        mounts = Path("/proc/mounts").read_text()
-        return "".join(sorted(namespaces.stdout.split())), tables.stdout, mounts
-
-    before = machine()
+    tables = subprocess.run(["nft", "list", "tables"], capture_output=True, text=True, check=True).stdout
     lab = lab_factory(1, True, True)
-    assert machine()[0] != before[0], "the lab made namespaces"
-    processes = lab.lab("status", "-o", "json").stdout
+    shown = {name: lab.exec(name, ["readlink", "/proc/self/ns/net"]) for name in ("n1", "n1-pod", "up", "client", "sw")}
+    made = {text.strip().removeprefix("net:[").removesuffix("]") for text in shown.values()}
+    assert len(made) == 5
+    assert made & machine_namespaces(), "its processes are in namespaces of their own"
+    processes = json.loads(lab.lab("status", "-o", "json").stdout)["children"]
     lab.lab("down")
-    assert machine() == before
+    assert not made & machine_namespaces()
+    assert str(lab.places.state) not in Path("/proc/mounts").read_text()
+    assert subprocess.run(["nft", "list", "tables"], capture_output=True, text=True, check=True).stdout == tables
     assert not lab.places.state.exists()
-    for child in json.loads(processes)["children"]:
+    for child in processes:
         assert not Path(f"/proc/{child['pid']}").exists(), child["target"]
