@@ -16,6 +16,7 @@ from frr_adapter.boundary import (
     decoders,
     files,
     health,
+    hot,
     kube,
     logs,
     memory,
@@ -63,7 +64,7 @@ async def run(chosen: settings.Settings) -> None:
         owner = await pods.owner(api, chosen.namespace, chosen.pod_name)
         author = perform.Author("metallb-speaker", chosen.node_name, owner)
         out = outbox.Outbox(perform.Performer(api, clock.SystemClock(), author), the_loop.failed)
-        bgp = _applying(chosen, the_loop)
+        bgp = _applying(chosen, the_loop, registry)
         the_loop.connect(out, bgp)
         probes = health.probe_routes(lambda: (), the_loop.unready)
         stack.push_async_callback(_close, await health.HttpServer.start("127.0.0.1", chosen.health_probe_port, probes))
@@ -90,14 +91,16 @@ async def run(chosen: settings.Settings) -> None:
                 task.cancel()
 
 
-def _applying(chosen: settings.Settings, the_loop: loop.Loop) -> applying.Applying | None:
+def _applying(chosen: settings.Settings, the_loop: loop.Loop, registry: metrics.Metrics) -> applying.Applying | None:
     if not chosen.frr_vty_dir:
         return None
     templates = files.read_templates()
-    reloading = reload.ReloadApplier(Path(chosen.frr_config_file), Path(chosen.frr_reload), templates)
-    return applying.Applying(
-        completing.CompletingApplier(reloading, Path(chosen.frr_vty_dir), templates), the_loop.applied
+    directory, frr_conf = Path(chosen.frr_vty_dir), Path(chosen.frr_config_file)
+    whole = completing.CompletingApplier(
+        reload.ReloadApplier(frr_conf, Path(chosen.frr_reload), templates), directory, templates
     )
+    applier = hot.HotApplier(whole, directory, templates, frr_conf, metrics.ApplyMetrics(registry))
+    return applying.Applying(applier, the_loop.applied)
 
 
 def _exclusion(path: Path) -> exclusion.Exclusion:

@@ -47,7 +47,12 @@ class Result:
     skipped: Counter[str] = field(default_factory=Counter)
 
 
-OWN_NETWORK = ["tests/contract/test_layer2_ports.py", "tests/live/test_layer2.py", "tests/live/test_frr_reload.py"]
+OWN_NETWORK = [
+    "tests/contract/test_layer2_ports.py",
+    "tests/live/test_layer2.py",
+    "tests/live/test_frr_reload.py",
+    "tests/live/test_frr_hot.py",
+]
 """Need root over a network of their own. Without root they run in a user namespace, where there is one."""
 
 

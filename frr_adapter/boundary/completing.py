@@ -32,6 +32,10 @@ class CompletingApplier:
             await self._complete(daemon, text, config)
         return await self._inner.apply(config)
 
+    def forget(self) -> None:
+        """As `ports.Applier`; nothing is remembered here."""
+        self._inner.forget()
+
     def _policy_daemon(self) -> str:
         newer, older = loading.POLICY_DAEMONS
         return newer if (self._directory / f"{newer}.vty").exists() else older

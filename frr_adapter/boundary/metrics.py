@@ -66,10 +66,12 @@ class Metrics:
             ]
         return family
 
-    def histogram(self, name: str, documentation: str, buckets: tuple[float, ...]) -> prometheus_client.Histogram:
-        """Registers a histogram without labels; `buckets` are upper bounds, infinity is added."""
+    def histogram(
+        self, name: str, documentation: str, buckets: tuple[float, ...], labels: Labels = NO_LABELS
+    ) -> prometheus_client.Histogram:
+        """Registers a histogram; `buckets` are upper bounds, infinity is added."""
         prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
-        return prometheus_client.Histogram(name, documentation, buckets=buckets, registry=self._registry)
+        return prometheus_client.Histogram(name, documentation, labels, buckets=buckets, registry=self._registry)
 
     def include_process(self) -> None:
         """Adds `process_*` (memory, file descriptors, CPU time), whose names all client libraries share."""
@@ -172,6 +174,30 @@ class AssignmentMetrics:
     def observe(self, seconds: float) -> None:
         """Counts one assignment."""
         self._seconds.observe(seconds)
+
+
+class ApplyMetrics:
+    """`frr_adapter_frr_*`, in the speaker: how configurations reach FRR.
+
+    `path` is `hot` or `reload`. `outcome` is `applied`, `refused` (a hot line was refused, or what FRR runs then differed; a
+    reload follows) or `failed` (of a reload).
+    """
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._applies = metrics.counter(
+            "frr_adapter_frr_applies_total", "Configurations given to FRR", ("path", "outcome")
+        )
+        self._seconds = metrics.histogram(
+            "frr_adapter_frr_apply_seconds",
+            "Time from the start of an apply until FRR was seen to run the configuration",
+            (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0),
+            ("path",),
+        )
+
+    def observe(self, path: str, outcome: str, seconds: float) -> None:
+        """Counts one attempt."""
+        self._applies.add(1, (path, outcome))
+        self._seconds.labels(path).observe(seconds)
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,3 +77,7 @@ class Applier(Protocol):
         Raises `errors.ApplyError` with one line for people, without passwords: FRR then runs what it ran before.
         """
         ...
+
+    def forget(self) -> None:
+        """FRR or a daemon of it went away or came back: whatever was learnt about what runs no longer holds."""
+        ...

@@ -34,12 +34,18 @@ class ReloadApplier:
     async def apply(self, config: frr_config.FrrConfig) -> reloading.ApplyReport:
         """Renders, checks, reloads, and reads back what runs.
 
-        Raises `errors.ApplyError` when the file cannot be rendered or FRR refuses it (then what ran before runs again), or
+        Raises `errors.ApplyError` when the file cannot be rendered or written, or FRR refuses it (then what ran before runs again), or
         when a statement of ours is still missing afterwards, as happens while a daemon is down.
         """
         text = render.render(config, self._templates)
         # A half-done reload is worse than a late stop: once begun, an apply is finished even when the caller goes away.
-        return await asyncio.shield(self._apply(config, text))
+        try:
+            return await asyncio.shield(self._apply(config, text))
+        except OSError as problem:
+            raise errors.ApplyError(f"cannot write {self._frr_conf}: {problem.strerror}") from problem
+
+    def forget(self) -> None:
+        """Nothing to forget: every apply asks what runs."""
 
     async def _apply(self, config: frr_config.FrrConfig, text: str) -> reloading.ApplyReport:
         async with self._turn:

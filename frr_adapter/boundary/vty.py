@@ -1,12 +1,13 @@
 """Talks to one FRR daemon over its VTY socket: the wire behind `vtysh`, without starting a process.
 
-Called by the sidecar watcher and by everything that shows or observes FRR. Used for `show` and as a crash detector; it must not be
-used next to a reload to configure, because FRR has no lock.
+Called by the sidecar watcher, by `hot` and `completing` to configure, and by everything that shows or observes FRR. FRR has no lock:
+whoever configures must see to it that nobody else here does at the same time.
 
 The wire (lib/vty.c:vtysh_read): a command ends with NUL; the answer is text, three NULs and one status byte.
 """
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -65,6 +66,26 @@ class Vty:
         except (OSError, EOFError, TimeoutError) as problem:
             raise errors.ApplyError(f"{self._path.name}: no answer: {problem or 'too slow'}") from problem
         return Answer(text.decode(errors="replace"), status)
+
+    async def execute_all(self, commands: Sequence[str], timeout: float = 30.0, window: int = 64) -> tuple[Answer, ...]:
+        """Sends commands without waiting for each answer; at most `window` answers are outstanding. Errors as `execute`.
+
+        Every command runs, whatever became of those before it. Only for daemons that answer in turn: mgmtd drops what is sent
+        to it before it has answered (window 1). `timeout` is the time for each answer.
+        """
+        answers: list[Answer] = []
+        sent = 0
+        try:
+            while len(answers) < len(commands):
+                ahead = commands[sent : len(answers) + window]
+                # Both sides would wait for ever if each only wrote: the window keeps what is unread small.
+                self._writer.write(b"".join(command.encode() + b"\0" for command in ahead))
+                sent += len(ahead)
+                text, status = await asyncio.wait_for(self._answer(), timeout)
+                answers.append(Answer(text.decode(errors="replace"), status))
+        except (OSError, EOFError, TimeoutError) as problem:
+            raise errors.ApplyError(f"{self._path.name}: no answer: {problem or 'too slow'}") from problem
+        return tuple(answers)
 
     async def show(self, command: str, timeout: float = 30.0) -> str:
         """The text of a `show` command. Raises `errors.ApplyError` also when the daemon does not know the command."""

@@ -41,18 +41,21 @@ def missing(wanted: str, running: str, daemon: str) -> tuple[str, ...]:
 
     A bgpd without any BGP instance is new and gets everything that is its own: the policies first, each neighbor shut down
     until it is complete and all prefixes are there, so that nobody meets a half-configured neighbor or an early End-of-RIB
-    (RFC 4724). Any other daemon only gets route-map entries that it lacks; a new entry denies until its conditions are in.
+    (RFC 4724). Otherwise it gets route-map entries that it lacks or that lack a line; another daemon, which keeps but a part of
+    each entry, those it lacks as a whole. An entry denies until its conditions are in.
     """
     want, have = blocks(wanted), blocks(running)
     is_new = daemon == BGPD and not any(block.head.startswith("router bgp ") for block in have)
     if is_new:
         return tuple(line for block in want if block.head.startswith(_BGPD_LINES) for line in _whole(block))
-    heads = {block.head for block in have}
+    bodies = {block.head: frozenset(block.body) for block in have}
+
+    def lacks(block: Block) -> bool:
+        body = bodies.get(block.head)
+        return body is None or (daemon == BGPD and not body.issuperset(block.body))
+
     return tuple(
-        line
-        for block in want
-        if block.head.startswith("route-map ") and block.head not in heads
-        for line in _entry(block)
+        line for block in want if block.head.startswith("route-map ") and lacks(block) for line in _entry(block)
     )
 
 

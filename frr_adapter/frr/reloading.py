@@ -4,6 +4,7 @@ Called by `frr_adapter.boundary.reload`. Pure text work. The program has no stab
 proved by tests/live against the real one (8.4.4).
 """
 
+import enum
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -44,12 +45,25 @@ class Difference:
         return bool(self.removed or self.added)
 
 
+class Way(enum.StrEnum):
+    """How a configuration reached FRR: only the difference over the daemons' sockets, or the whole file by frr-reload.py."""
+
+    HOT = "hot"
+    RELOAD = "reload"
+
+
 @dataclass(frozen=True, slots=True)
 class ApplyReport:
-    """What one apply did. `remaining` are differences that FRR still shows afterwards and that are not ours to mend."""
+    """What one apply did. `remaining` are differences that FRR still shows afterwards and that are not ours to mend.
+
+    `resets` name the sessions that a hot apply ended, and why; of a reload that is not known. `reason` says why a reload was it.
+    """
 
     changed: Difference = Difference()
     remaining: Difference = Difference()
+    way: Way = Way.RELOAD
+    resets: tuple[str, ...] = ()
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ class Applying:
         self._wanted: config.FrrConfig | None = None
         self._applied: config.FrrConfig | None = None
         self._is_up = False
+        self._lives = 0  # of FRR: what was applied to an earlier one does not count
         self._news = asyncio.Event()
 
     @property
@@ -47,13 +48,13 @@ class Applying:
     def down(self) -> None:
         """A daemon is gone: nothing counts as applied, and nothing is tried until `up`."""
         self._is_up = False
-        self._applied = None
+        self._forget()
         _log.warning("FRR is down")
 
     def up(self) -> None:
         """All daemons answer; whatever they run is compared with what is wanted."""
         self._is_up = True
-        self._applied = None
+        self._forget()
         self._news.set()
         _log.info("FRR is up")
 
@@ -75,15 +76,29 @@ class Applying:
                 pause = min(pause * 2, _LONGEST_RETRY)
             self._news.set()
 
+    def _forget(self) -> None:
+        self._applied = None
+        self._lives += 1
+        self._applier.forget()
+
     async def _attempt(self, target: config.FrrConfig) -> bool:
+        clock = asyncio.get_running_loop().time
+        started, lives = clock(), self._lives
         try:
             report = await self._applier.apply(target)
         except errors.ApplyError as error:
             _log.error("FRR did not take the configuration", error=str(error))
             self._told(error)
             return False
-        if self._is_up:  # a daemon that died meanwhile has forgotten everything
+        if lives == self._lives:  # a daemon that died meanwhile, back or not, has forgotten everything
             self._applied = target
-        _log.info("configuration applied", lines=len(report.changed.added) + len(report.changed.removed))
+        _log.info(
+            "configuration applied",
+            lines=len(report.changed.added) + len(report.changed.removed),
+            way=str(report.way),
+            milliseconds=round((clock() - started) * 1000, 1),
+            **({"resets": list(report.resets)} if report.resets else {}),
+            **({"reason": report.reason} if report.reason else {}),
+        )
         self._told(None)
         return True

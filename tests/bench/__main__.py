@@ -1,18 +1,23 @@
 """`make bench`: measures on this machine and writes docs/benchmarks.md. Figures never make it fail.
 
-Parts: `lab` and `controller`; without arguments all of them. Every part owns a section of the page and leaves the others.
+Parts: `lab`, `frr` and `controller`; without arguments all of them. Every part owns a section of the page and leaves the others.
 The controller is measured on the embedded API, and also on a real kube-apiserver where KUBEBUILDER_ASSETS names one.
 """
 
 import argparse
 
-from tests.bench import controller_bench, figures, lab_bench
+from tests.bench import controller_bench, figures, frr_bench, lab_bench
 
 
 def lab(chosen: argparse.Namespace) -> None:
     where = f"{figures.machine()}, FRR {figures.frr_version()}"
     found = lab_bench.run(chosen.runs, chosen.starts)
     report(chosen, "lab", lab_bench.TITLE, where, found, lab_bench.METHOD)
+
+
+def frr(chosen: argparse.Namespace) -> None:
+    where = f"{figures.machine()}, FRR {figures.frr_version()}"
+    report(chosen, "frr", frr_bench.TITLE, where, frr_bench.run(chosen.runs), frr_bench.METHOD)
 
 
 def controller(chosen: argparse.Namespace) -> None:
@@ -33,13 +38,13 @@ def report(
         print(f"written: {figures.REPORT}", flush=True)
 
 
-PARTS = {"lab": lab, "controller": controller}
+PARTS = {"lab": lab, "frr": frr, "controller": controller}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser("tests.bench", description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"what to measure: {', '.join(PARTS)}; all by default")
-    parser.add_argument("--runs", type=int, default=30, help="lab: Services to create, one after another")
+    parser.add_argument("--runs", type=int, default=30, help="lab, frr: Services to create, one after another")
     parser.add_argument("--starts", type=int, default=3, help="lab: how often it is started")
     parser.add_argument("--small", action="store_true", help="controller: a tenth of the Services, once")
     parser.add_argument("--print-only", action="store_true", help="do not write docs/benchmarks.md")

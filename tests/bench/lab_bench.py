@@ -17,8 +17,7 @@ METHOD = """
 * **Service -> route**: one Service at a time is created through the API in a lab at rest. The clock starts before the POST;
   it stops when a netlink listener inside the router's namespace sees the route with every node as next hop. Deleting likewise.
   FRR itself needs about 111 ms from a configuration line to the neighbor's kernel (two work queues of 50 ms, and zebra).
-  Until configuration goes over the VTY sockets, most of the rest is `frr-reload.py`, which every node of the lab starts at
-  the same time on the same cores.
+  The part `frr` measures that path alone.
 """
 
 

@@ -126,6 +126,12 @@ async def test_a_missing_program_is_named(tmp_path):
         await applier.apply(_config())
 
 
+async def test_a_place_that_cannot_be_written_is_named(tmp_path):
+    applier = reload.ReloadApplier(tmp_path / "absent/frr.conf", tmp_path / "frr-reload", TEMPLATES)
+    with pytest.raises(errors.ApplyError, match=r"cannot write .*absent/frr.conf: No such file or directory"):
+        await applier.apply(_config())
+
+
 async def test_an_apply_once_begun_is_finished_though_the_caller_goes_away(real, tmp_path):
     task = asyncio.create_task(real.apply(_config()))
     await asyncio.sleep(0)

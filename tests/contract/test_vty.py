@@ -61,6 +61,24 @@ async def test_commands_and_answers(daemon):
     connection.close()
 
 
+@pytest.mark.parametrize("window", [1, 3, 64])
+async def test_many_commands_are_answered_in_order(daemon, window):
+    connection = await vty.Vty.connect(daemon.path)
+    commands = [f"bogus {n}" if n % 7 == 3 else f"line {n}" for n in range(500)]
+    answers = await connection.execute_all(commands, window=window)
+    assert [answer.text for answer in answers] == [f"heard {command}\n" for command in commands]
+    assert [answer.status for answer in answers] == [2 if n % 7 == 3 else 0 for n in range(500)]
+    assert await connection.execute_all([]) == ()
+    connection.close()
+
+
+async def test_a_daemon_that_dies_among_many_commands(daemon):
+    connection = await vty.Vty.connect(daemon.path)
+    with pytest.raises(errors.ApplyError, match=r"bgpd\.vty: no answer"):
+        await connection.execute_all(["line", "die", "line"])
+    connection.close()
+
+
 async def test_a_daemon_that_dies_in_the_middle(daemon):
     connection = await vty.Vty.connect(daemon.path)
     with pytest.raises(errors.ApplyError, match=r"bgpd\.vty: no answer"):

@@ -75,6 +75,8 @@ class Applier:
         self.applied: list[config.FrrConfig] = []
         self.refusal = ""
 
+    def forget(self) -> None: ...
+
     async def apply(self, wanted: config.FrrConfig) -> reloading.ApplyReport:
         if self.refusal:
             raise errors.ApplyError(self.refusal)

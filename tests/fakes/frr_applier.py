@@ -17,6 +17,9 @@ class FakeApplier:
     def restart(self) -> None:
         self.running = ""
 
+    def forget(self) -> None:
+        """What runs is asked at every apply."""
+
     async def apply(self, config: frr_config.FrrConfig) -> reloading.ApplyReport:
         text = render.render(config, self._templates)
         if self.refuses and self.refuses in text:

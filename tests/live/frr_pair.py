@@ -123,8 +123,8 @@ class Machine:
         process.wait()
         (self.directory / f"{daemon}.vty").unlink()
 
-    def vtysh(self, command: str) -> str:
-        return run(self.directory / "vtysh", "-c", command)
+    def vtysh(self, *commands: str) -> str:
+        return run(self.directory / "vtysh", *(word for command in commands for word in ("-c", command)))
 
     def show(self, command: str) -> Any:
         return json.loads(self.vtysh(command))

@@ -85,6 +85,20 @@ def test_a_running_bgpd_without_an_entry_gets_it_closed_first_and_no_neighbor_li
     )
 
 
+def test_an_entry_of_bgpd_that_lacks_its_condition_is_closed_until_it_has_it():
+    """Merged with what zebra shows, it would seem to be complete."""
+    running = WANTED.replace(" match tag 7\n", "")
+    assert loading.missing(WANTED, running, "bgpd") == (
+        "route-map a-out deny 7",
+        "match tag 7",
+        "set community 1:1",
+        "exit",
+        "route-map a-out permit 7",
+        "exit",
+    )
+    assert loading.missing(WANTED, running, "zebra") == ()
+
+
 def test_zebra_gets_route_maps_only():
     lines = loading.missing(WANTED, "frr version 8.4.4\n", "zebra")
     assert [line for line in lines if line.startswith(("router", "neighbor", "bfd", "network"))] == []

@@ -1,0 +1,92 @@
+"""Configuration as a set of statements: what a daemon shall run, and what it says that it runs. Pure.
+
+Called by `boundary.hot` to see whether lines that were sent arrived, and by tests as the meaning of a `Delta`. Only what goes
+over the daemons' sockets is known here; everything else that FRR prints is the caller's to judge.
+"""
+
+import re
+from collections.abc import Iterator
+
+from frr_adapter.frr import config, grammar
+
+Statement = tuple[str, ...]
+"""The blocks around a line, then the line."""
+
+Statements = frozenset[Statement]
+
+ROUTER_STATEMENTS = (
+    "no bgp ebgp-requires-policy",
+    "no bgp default ipv4-unicast",
+    "bgp graceful-restart preserve-fw-state",
+    "no bgp network import-check",
+)
+"""What every instance has; they come with the instance, and only a reload makes one."""
+
+# FRR 10 prints the largest number as none (bgpd/bgp_vty.c); 8.4 prints it.
+_BARE_MULTIHOP = re.compile(r"(neighbor \S+ ebgp-multihop)$")
+
+_SILENT = re.compile(r"!.*|exit|end|exit-address-family|exit-vrf|frr .*|(Building|Current) configuration.*")
+
+
+def wanted(settings: config.FrrConfig, daemon: grammar.Daemon) -> Statements:
+    """What the daemon shall run. The POLICY daemon is never asked."""
+    if daemon is grammar.Daemon.BFDD:
+        return frozenset(_profiles(settings))
+    return frozenset((*_route_maps(settings), *_routers(settings)))
+
+
+def running(text: str) -> Statements:
+    """What a daemon says to `show running-config`. Comments and lines that only open or close a block are left out."""
+    found: list[Statement] = []
+    path: list[str] = []
+    for raw in text.splitlines():
+        line = raw.lstrip(" ")
+        if not line or _SILENT.fullmatch(line):
+            continue
+        depth = len(raw) - len(line)
+        words = _BARE_MULTIHOP.sub(r"\1 255", " ".join(line.split()))
+        path = [*path[:depth], words]
+        if words != "bfd" and not words.startswith("address-family "):
+            found.append(tuple(path))
+    return frozenset(found)
+
+
+def _route_maps(settings: config.FrrConfig) -> Iterator[Statement]:
+    for item in settings.classes:
+        yield from (_statement(line) for line in grammar.origin_class(item))
+    for policy in settings.policies:
+        yield _statement(grammar.inbound(policy.inbound))
+        yield _statement(grammar.route_map(policy.outbound, grammar.Action.DENY, grammar.LAST_SEQUENCE))
+        for entry in policy.entries:
+            yield _statement(grammar.route_map(policy.outbound, grammar.Action.PERMIT, entry.tag))
+            for line in grammar.conditions(policy.outbound, entry, grammar.Action.PERMIT):
+                yield _statement(line)
+
+
+def _routers(settings: config.FrrConfig) -> Iterator[Statement]:
+    for router in settings.routers:
+        path = grammar.in_router(router)
+        yield path
+        yield from ((*path, text) for text in ROUTER_STATEMENTS)
+        if router.router_id:
+            yield _statement(grammar.router_id(router))
+        for neighbor in router.neighbors:
+            head = grammar.remote_as(path, neighbor).text
+            yield (*path, head.replace(" remote-as ", " interface remote-as ") if neighbor.is_interface else head)
+            for setting in grammar.SETTINGS:
+                if words := setting.write(neighbor):
+                    yield _statement(grammar.setting(path, neighbor, words))
+        for family in router.families:
+            inside = grammar.in_family(router, family.name)
+            yield from (_statement(grammar.network(inside, item)) for item in family.originations)
+            for activation in family.activations:
+                yield from (_statement(line) for line in grammar.activation(inside, activation))
+
+
+def _profiles(settings: config.FrrConfig) -> Iterator[Statement]:
+    for item in settings.bfd_profiles:
+        yield from (_statement(line) for line in grammar.bfd_profile(item))
+
+
+def _statement(line: grammar.Line) -> Statement:
+    return (*(line.path or ()), line.text)

@@ -1,0 +1,87 @@
+"""One apply at a time, the newest configuration wins, and nothing counts that an earlier life of FRR was given."""
+
+import asyncio
+import contextlib
+
+import pytest
+
+from frr_adapter import errors
+from frr_adapter.frr import config, reloading
+from speaker.boundary import applying
+
+
+class Applier:
+    """Waits for `go` in every apply."""
+
+    def __init__(self):
+        self.begun = []
+        self.forgot = 0
+        self.go = asyncio.Semaphore(0)
+        self.fails = False
+        self.errors = []
+
+    def forget(self):
+        self.forgot += 1
+
+    async def apply(self, wanted):
+        self.begun.append(wanted.hostname)
+        await self.go.acquire()
+        if self.fails:
+            raise errors.ApplyError("no")
+        return reloading.ApplyReport(way=reloading.Way.HOT, resets=("a: b",))
+
+
+@pytest.fixture
+async def world():
+    applier = Applier()
+    made = applying.Applying(applier, applier.errors.append)
+    task = asyncio.create_task(made.run())
+    yield made, applier
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+async def begun(applier, *names):
+    async with asyncio.timeout(5):
+        while applier.begun != list(names):
+            await asyncio.sleep(0)
+
+
+async def test_changes_during_an_apply_become_one(world):
+    made, applier = world
+    made.up()
+    made.want(config.FrrConfig("a"))
+    await begun(applier, "a")
+    for name in "bcd":
+        made.want(config.FrrConfig(name))
+    applier.go.release()
+    await begun(applier, "a", "d")
+    applier.go.release()
+    async with asyncio.timeout(5):
+        while not made.is_applied:
+            await asyncio.sleep(0)
+    assert applier.begun == ["a", "d"]
+
+
+async def test_a_daemon_that_restarted_during_an_apply_is_given_everything_again(world):
+    made, applier = world
+    made.up()
+    assert applier.forgot == 1
+    made.want(config.FrrConfig("a"))
+    await begun(applier, "a")
+    made.down()
+    made.up()
+    assert applier.forgot == 3
+    applier.go.release()
+    await begun(applier, "a", "a")
+
+
+async def test_what_is_wanted_while_frr_is_down_waits(world):
+    made, applier = world
+    made.want(config.FrrConfig("a"))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert applier.begun == []
+    made.up()
+    await begun(applier, "a")
