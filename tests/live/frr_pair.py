@@ -5,6 +5,7 @@ FRR is this machine's, or the one whose root file system FRR_ROOT names. Used by
 its own process ids.
 """
 
+import itertools
 import json
 import os
 import shlex
@@ -18,6 +19,8 @@ from typing import Any, Self
 
 from lab import frr_install
 from lab.errors import LabError
+
+_NUMBERS = itertools.count()
 
 INSIDE = """\
 hostname {name}
@@ -69,7 +72,7 @@ class Machine:
     def __init__(self, name: str, directory: Path, frr: frr_install.FrrInstall) -> None:
         self.name = name
         self.frr = frr
-        self.namespace = f"fa{os.getpid()}-{name}"
+        self.namespace = f"fa{os.getpid()}-{next(_NUMBERS)}-{name}"
         self.directory = directory
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 

@@ -362,7 +362,20 @@ async def test_a_random_history_is_a_fixed_point_at_every_step(node):
     assert ("hot", "refused") not in counts(node)
 
 
-async def test_two_hundred_changes_of_services_miss_no_other_prefix_and_drop_no_session(pair, node):
+@pytest.fixture
+async def fresh():
+    """A node and a router without a past: graceful restart may keep routes of earlier sessions for minutes."""
+    with frr_pair.Pair() as made:
+        made.up.load(UP)
+        node = Node(made)
+        await node.applier.apply(config())
+        yield node
+        node.applier.forget()
+
+
+@pytest.mark.long
+async def test_two_hundred_changes_of_services_miss_no_other_prefix_and_drop_no_session(fresh):
+    pair, node = fresh.pair, fresh
     world = bgp_histories.World(7, {"tor-4": V4, "tor-6": V6, "spine": UNNUMBERED})
     steady = {
         f"steady-{n}": {"ips": [f"192.0.2.{100 + n}", f"2001:db8::{100 + n:x}"], "color": "none"} for n in range(20)
