@@ -51,6 +51,9 @@ class FrrInstall:
             argv += ["-f", str(directory / "none.conf")]
         argv += ["--vty_socket", str(directory), "-i", str(directory / f"{daemon}.pid")]
         argv += ["-z", str(directory / "zserv.api"), "-P", "0", "--log", "stdout"]
+        if daemon == "zebra":
+            # Without it zebra replaces an IPv6 route by deleting it first: gone for a moment whenever a next hop comes or goes.
+            argv += ["--v6-rr-semantics"]
         if daemon == "bfdd" and not self.mgmtd:
             # Its own control socket; later versions have none.
             argv += ["--bfdctl", str(directory / "bfdd.sock")]

@@ -373,7 +373,6 @@ async def fresh():
         node.applier.forget()
 
 
-@pytest.mark.long
 async def test_two_hundred_changes_of_services_miss_no_other_prefix_and_drop_no_session(fresh):
     pair, node = fresh.pair, fresh
     world = bgp_histories.World(7, {"tor-4": V4, "tor-6": V6, "spine": UNNUMBERED})
