@@ -78,6 +78,7 @@ class Loop:
         self._messages: tuple[problems.Problem, ...] | None = None
         self._reported: effects.WriteConfigurationState | None = None
         self._apply_error = ""
+        self._observation = values.NOTHING_OBSERVED
         self._wake = asyncio.Event()
         self._cycles = 0
         self._outbox: outbox.Outbox | None = None
@@ -103,11 +104,19 @@ class Loop:
             self._reported = None
             asyncio.get_running_loop().call_later(_RETRY_SECONDS, self.poke)
 
-    def applied(self, error: errors.ApplyError | None) -> None:
+    def applied(self, outcome: applying.Outcome) -> None:
         """How the last attempt to configure FRR ended."""
-        if (text := str(error) if error else "") != self._apply_error:
+        text = str(outcome) if isinstance(outcome, errors.ApplyError) else ""
+        if text != self._apply_error:
             self._apply_error = text
             self.poke()
+        self._tell_status()
+
+    def observed(self, observation: values.Observation) -> None:
+        """What FRR says about its sessions now; for people only, nothing is planned for it."""
+        if observation != self._observation:
+            self._observation = observation
+            self._tell_status()
 
     def unready(self) -> tuple[str, ...]:
         """Why the speaker is not ready, empty when it is."""
@@ -203,3 +212,6 @@ class Loop:
         if state != self._reported:
             self._reported = state
             self._put((state,))
+
+    def _tell_status(self) -> None:
+        """The status objects of this node; each only when something is new."""

@@ -4,6 +4,7 @@ import enum
 from dataclasses import dataclass
 
 from frr_adapter import addresses
+from frr_adapter.frr import show
 from frr_adapter.model import community, peer
 
 
@@ -112,3 +113,14 @@ class Decision:
     protocol: Protocol
     addresses: tuple[addresses.Address, ...]
     verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What FRR last said about its sessions; both sorted, empty while FRR does not answer."""
+
+    bgp: tuple[show.Session, ...] = ()
+    bfd: tuple[show.BfdSession, ...] = ()
+
+
+NOTHING_OBSERVED = Observation()

@@ -9,18 +9,21 @@ from typing import NoReturn
 
 from frr_adapter import errors
 from frr_adapter.boundary import logs, ports
-from frr_adapter.frr import config
+from frr_adapter.frr import config, reloading
 
 _log = logs.get_logger()
 
 _FIRST_RETRY = 0.5
 _LONGEST_RETRY = 30.0
 
+Outcome = reloading.ApplyReport | errors.ApplyError
+"""How an attempt ended."""
+
 
 class Applying:
-    """Single flight over an `Applier`. `told` is called after every attempt, with the error or None."""
+    """Single flight over an `Applier`. `told` is called after every attempt, with how it ended."""
 
-    def __init__(self, applier: ports.Applier, told: Callable[[errors.ApplyError | None], None]) -> None:
+    def __init__(self, applier: ports.Applier, told: Callable[[Outcome], None]) -> None:
         self._applier = applier
         self._told = told
         self._wanted: config.FrrConfig | None = None
@@ -100,5 +103,5 @@ class Applying:
             **({"resets": list(report.resets)} if report.resets else {}),
             **({"reason": report.reason} if report.reason else {}),
         )
-        self._told(None)
+        self._told(report)
         return True
