@@ -1,0 +1,274 @@
+"""Holding an address: one node, and several nodes on one simulated wire."""
+
+import heapq
+import ipaddress
+import itertools
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from speaker import links
+from speaker.core import holding
+from speaker.core.holding import Claim, Wish
+
+IP = ipaddress.ip_address("192.0.2.1")
+OTHER = ipaddress.ip_address("2001:db8::1")
+RIVAL = links.parse_mac("02:00:00:00:00:09")
+STEP = holding.PROBE_PAUSE
+
+
+def taken(holder, wishes, now=0.0):
+    """The wishes are carried out on a silent wire; the time afterwards."""
+    holder.want(wishes, now)
+    while holder.next_at is not None:
+        now = max(now, holder.next_at)
+        holder.tick(now)
+    return now
+
+
+def test_an_address_is_asked_for_before_it_is_taken():
+    holder = holding.Holder()
+    asked = [(0.0, holder.want({IP: Wish.TAKE}, 0.0))]
+    while holder.next_at is not None:
+        asked.append((holder.next_at, holder.tick(holder.next_at)))
+    assert [now for now, did in asked if did.ask == (IP,)] == pytest.approx([0, STEP, 2 * STEP])
+    assert asked[-1] == (pytest.approx(holding.TAKEOVER_SECONDS), holding.Actions(taken=(IP,)))
+    assert holder.held == {IP}
+
+
+def test_the_same_wishes_again_do_nothing():
+    holder = holding.Holder()
+    now = taken(holder, {IP: Wish.TAKE, OTHER: Wish.TAKE})
+    assert holder.want({IP: Wish.TAKE, OTHER: Wish.TAKE}, now) == holding.NOTHING
+    assert holder.want({IP: Wish.KEEP, OTHER: Wish.TAKE}, now) == holding.NOTHING
+    assert holder.held == {IP, OTHER}
+    assert holder.next_at is None
+
+
+def test_who_answers_keeps_it_and_is_asked_again_later():
+    holder = holding.Holder()
+    holder.want({IP: Wish.TAKE}, 0.0)
+    assert not holder.heard(IP, Claim.ANSWER, RIVAL, 0.01, is_before_us=False)
+    assert holder.next_at == pytest.approx(0.01 + holding.STANDBY_PAUSES[0])
+    assert holder.tick(STEP) == holding.NOTHING
+    pauses = []
+    for _ in range(7):
+        now = holder.next_at
+        assert holder.tick(now).ask == (IP,)
+        holder.heard(IP, Claim.ANSWER, RIVAL, now, is_before_us=False)
+        pauses.append(holder.next_at - now)
+    assert pauses == pytest.approx([0.5, 1, 2, 5, 5, 5, 5])
+    assert not holder.held
+
+
+def test_a_free_address_is_taken_in_standby():
+    holder = holding.Holder()
+    holder.want({IP: Wish.TAKE}, 0.0)
+    holder.heard(IP, Claim.ANSWER, RIVAL, 0.01, is_before_us=True)
+    assert holder.look_again(1.0).ask == (IP,)
+    now = 1.0
+    while holder.next_at is not None:
+        now = holder.next_at
+        holder.tick(now)
+    assert now == pytest.approx(1.0 + holding.TAKEOVER_SECONDS)
+    assert holder.held == {IP}
+
+
+def test_looking_again_disturbs_no_questions_under_way():
+    holder = holding.Holder()
+    holder.want({IP: Wish.TAKE}, 0.0)
+    assert holder.look_again(0.01) == holding.NOTHING
+    assert holder.next_at == pytest.approx(STEP)
+
+
+def test_an_address_that_is_given_needs_no_questions():
+    holder = holding.Holder()
+    holder.want({IP: Wish.TAKE}, 0.0)
+    assert holder.take([IP, OTHER], 0.01) == holding.Actions(taken=(IP,))
+    assert holder.take([IP], 0.02) == holding.NOTHING
+    assert holder.held == {IP}
+
+
+def test_what_is_no_longer_wanted_is_dropped_at_once():
+    holder = holding.Holder()
+    now = taken(holder, {IP: Wish.TAKE, OTHER: Wish.TAKE})
+    assert holder.want({OTHER: Wish.TAKE}, now) == holding.Actions(dropped=(IP,))
+    assert holder.held == {OTHER}
+
+
+def test_one_that_may_only_keep_takes_nothing():
+    holder = holding.Holder()
+    assert holder.want({IP: Wish.KEEP}, 0.0) == holding.NOTHING
+    assert holder.next_at is None
+    holder.want({OTHER: Wish.TAKE}, 0.0)
+    holder.want({OTHER: Wish.KEEP}, 0.01)  # before it was held
+    assert holder.next_at is None
+
+
+def test_of_two_holders_the_later_one_in_the_order_yields():
+    holder = holding.Holder()
+    now = taken(holder, {IP: Wish.TAKE})
+    assert holder.heard(IP, Claim.ANSWER, RIVAL, now, is_before_us=False) == holding.Actions(defended=(IP,))
+    assert holder.heard(IP, Claim.ANSWER, RIVAL, now, is_before_us=True) == holding.Actions(
+        dropped=(IP,), lost=(holding.Loss(IP, RIVAL),)
+    )
+    assert not holder.held
+
+
+def test_a_keeper_that_yields_forgets_the_address():
+    holder = holding.Holder()
+    now = taken(holder, {IP: Wish.TAKE})
+    holder.want({IP: Wish.KEEP}, now)
+    assert holder.heard(IP, Claim.ANSWER, RIVAL, now, is_before_us=True).dropped == (IP,)
+    assert holder.next_at is None
+
+
+def test_of_two_that_ask_the_first_in_the_order_goes_on():
+    for is_before_us in (True, False):
+        holder = holding.Holder()
+        holder.want({IP: Wish.TAKE}, 0.0)
+        holder.heard(IP, Claim.PROBE, RIVAL, 0.01, is_before_us=is_before_us)
+        assert holder.next_at == pytest.approx(0.01 + holding.STANDBY_PAUSES[0] if is_before_us else STEP)
+
+
+def test_a_question_does_not_move_a_holder():
+    holder = holding.Holder()
+    now = taken(holder, {IP: Wish.TAKE})
+    assert holder.heard(IP, Claim.PROBE, RIVAL, now, is_before_us=True) == holding.NOTHING
+    assert holder.held == {IP}
+
+
+def test_behind_the_fence_nothing_is_held_and_everything_is_asked_for_afterwards():
+    holder = holding.Holder()
+    now = taken(holder, {IP: Wish.TAKE})
+    assert holder.fence(now) == holding.Actions(dropped=(IP,))
+    assert holder.fence(now) == holding.NOTHING
+    assert holder.next_at is None
+    assert holder.tick(now + 10) == holding.NOTHING
+    assert holder.take([IP], now + 10) == holding.NOTHING
+    assert holder.want({IP: Wish.TAKE, OTHER: Wish.TAKE}, now + 10) == holding.NOTHING
+    assert not holder.held
+    assert holder.unfence(now + 20).ask == (IP, OTHER)
+    assert not holder.held
+    assert holder.next_at == pytest.approx(now + 20 + STEP)
+
+
+def test_a_process_that_did_not_run_asks_anew():
+    holder = holding.Holder()
+    holder.want({IP: Wish.TAKE}, 0.0)
+    holder.tick(STEP)
+    holder.tick(2 * STEP)
+    late = 3 * STEP + holding.LATE_SECONDS + 0.01
+    assert holder.tick(late) == holding.Actions(ask=(IP,))
+    assert holder.next_at == pytest.approx(late + STEP)
+
+
+# ---- Several nodes on one wire ----
+
+
+class Wire:
+    """Nodes that hear each other within `delay` seconds. Node 0 comes first in the order, then node 1, and so on."""
+
+    def __init__(self, seed, nodes, delay):
+        self.chance = random.Random(seed)
+        self.delay = delay
+        self.now = 0.0
+        self.nodes = [holding.Holder() for _ in range(nodes)]
+        self.alive = [True] * nodes
+        self.queue = []
+        self.numbers = itertools.count()
+        self.moves = []
+
+    def later(self, seconds, what, *arguments):
+        heapq.heappush(self.queue, (self.now + seconds, next(self.numbers), what, arguments))
+
+    def do(self, node, actions):
+        for _ in actions.ask:
+            self.broadcast(node, Claim.PROBE)
+        for _ in (*actions.taken, *actions.defended):
+            self.broadcast(node, Claim.ANSWER)
+        if actions.taken:
+            self.moves.append((self.now, node))
+        holder = self.nodes[node]
+        if holder.next_at is not None:
+            self.later(max(holder.next_at - self.now, 0), self.tick, node, holder.next_at)
+
+    def tick(self, node, at):
+        if self.alive[node] and self.nodes[node].next_at == at:
+            self.do(node, self.nodes[node].tick(self.now))
+
+    def broadcast(self, node, claim):
+        for other in range(len(self.nodes)):
+            if other != node:
+                self.later(self.chance.uniform(0, self.delay), self.hear, other, node, claim)
+
+    def hear(self, node, sender, claim):
+        if not self.alive[node]:
+            return
+        if claim is Claim.PROBE and self.nodes[node].is_held(IP):
+            self.later(self.chance.uniform(0, self.delay), self.hear, sender, node, Claim.ANSWER)
+        self.do(node, self.nodes[node].heard(IP, claim, RIVAL, self.now, is_before_us=sender < node))
+
+    def see(self, node, live):
+        """The node learns who lives; the first of them shall have the address, and who has it keeps it."""
+        if not self.alive[node]:
+            return
+        holder = self.nodes[node]
+        wish = Wish.TAKE if min(live) == node else Wish.KEEP
+        wishes = {IP: wish} if wish is Wish.TAKE or holder.is_held(IP) else {}
+        self.do(node, holder.want(wishes, self.now))
+        self.do(node, holder.look_again(self.now))
+
+    def cluster_changes(self, lag):
+        live = {node for node, is_alive in enumerate(self.alive) if is_alive}
+        for node in live:
+            self.later(self.chance.uniform(0, lag), self.see, node, live)
+
+    def run(self, until):
+        while self.queue and self.queue[0][0] <= until:
+            self.now, _, what, arguments = heapq.heappop(self.queue)
+            what(*arguments)
+            holders = [node for node, each in enumerate(self.nodes) if self.alive[node] and each.is_held(IP)]
+            assert len(holders) <= 1, f"{holders} hold the address at {self.now}"
+        self.now = until
+
+    def holder(self):
+        return next((node for node, each in enumerate(self.nodes) if self.alive[node] and each.is_held(IP)), None)
+
+
+@settings(max_examples=60)
+@given(seed=st.integers(0, 1 << 32), nodes=st.integers(2, 7))
+def test_no_two_nodes_hold_an_address_and_a_healthy_holder_keeps_it(seed, nodes):
+    wire = Wire(seed, nodes, delay=STEP * 0.4)
+    wire.cluster_changes(lag=0.3)
+    wire.run(3.0)
+    holder = wire.holder()
+    assert holder == 0
+    for _ in range(12):
+        node = wire.chance.randrange(nodes)
+        if wire.alive[node] and sum(wire.alive) > 1:
+            wire.alive[node] = False
+        else:
+            wire.alive[node] = True
+            wire.nodes[node] = holding.Holder()
+        wire.moves.clear()
+        wire.cluster_changes(lag=0.3)
+        wire.run(wire.now + 8.0)
+        if wire.alive[holder] and node != holder:
+            assert wire.holder() == holder
+            assert not wire.moves
+        holder = wire.holder()
+        assert holder is not None
+
+
+def test_a_takeover_on_a_silent_wire_lasts_as_long_as_the_questions():
+    wire = Wire(1, 3, delay=0.005)
+    wire.cluster_changes(lag=0.0)
+    wire.run(2.0)
+    wire.alive[0] = False
+    wire.moves.clear()
+    wire.cluster_changes(lag=0.0)
+    wire.run(4.0)
+    assert wire.moves == [(pytest.approx(2.0 + holding.TAKEOVER_SECONDS), 1)]
