@@ -29,7 +29,7 @@ from frr_adapter.boundary import (
     watch,
 )
 from speaker import exclusion, loop, settings
-from speaker.boundary import applying, layer2, netlink, sidecar, sockets
+from speaker.boundary import applying, claimant, netlink, sidecar, sockets
 from speaker.core import layer2 as layer2_rules
 from speaker.core import report
 
@@ -43,7 +43,7 @@ async def run(chosen: settings.Settings) -> None:
     registry = metrics.Metrics()
     registry.include_process()
     known = store.Store(loop.KINDS)
-    announcer = layer2.Layer2Announcer(
+    announcer = claimant.Claimant(
         netlink.KernelLinks(_exclusion(Path(chosen.exclude_interfaces_file))),
         sockets.RawWire(),
         layer2_rules.Rules(),

@@ -130,6 +130,52 @@ class Refused:
     reason: Refusal
 
 
+class Claim(enum.Enum):
+    """What another station said about an address."""
+
+    ANSWER = enum.auto()
+    """It answered a question, or announced the address: it holds it."""
+
+    PROBE = enum.auto()
+    """It asks for the address without having one: it is about to take it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """Another station spoke about an address."""
+
+    address: addresses.Address
+    claim: Claim
+    mac: Mac
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """An address that this node held and lost to another station."""
+
+    address: addresses.Address
+    rival: Mac
+
+
+@dataclass(frozen=True, slots=True)
+class Actions:
+    """What is to be done now. `ask` are addresses to probe for, `taken` to announce, `defended` to announce once more because another
+    station claimed them, `dropped` to be silent about from now on; `lost` says which of these went to another station.
+    """
+
+    ask: tuple[addresses.Address, ...] = ()
+    taken: tuple[addresses.Address, ...] = ()
+    defended: tuple[addresses.Address, ...] = ()
+    dropped: tuple[addresses.Address, ...] = ()
+    lost: tuple[Loss, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.ask or self.taken or self.defended or self.dropped)
+
+
+NO_ACTIONS = Actions()
+
+
 @dataclass(frozen=True, slots=True)
 class AddressCounts:
     """Frames about one address since start: requests answered for, answers sent, gratuitous frames sent."""

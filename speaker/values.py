@@ -86,12 +86,23 @@ class BgpPlan:
     extras: str = ""
 
 
+class Wish(enum.Enum):
+    """What the plan wants of an address on this node."""
+
+    TAKE = enum.auto()
+    """This node comes first: it shall have the address as soon as nobody else answers for it."""
+
+    KEEP = enum.auto()
+    """Another node comes first, but this one may keep the address while it holds it."""
+
+
 @dataclass(frozen=True, slots=True)
 class L2Entry:
-    """One address that this node answers for. Empty `interfaces` means on all of them."""
+    """One address that this node may answer for. Empty `interfaces` means on all of them."""
 
     address: addresses.Address
     interfaces: frozenset[str] = frozenset()
+    wish: Wish = Wish.TAKE
 
     def is_on(self, interface: str) -> bool:
         """Whether the address is answered for on that interface."""
@@ -100,7 +111,7 @@ class L2Entry:
 
 @dataclass(frozen=True, slots=True)
 class L2Plan:
-    """All addresses that this node owns on layer 2, sorted by family and address, each once."""
+    """All addresses that this node is to have, or may keep, on layer 2, sorted by family and address, each once."""
 
     entries: tuple[L2Entry, ...] = ()
 

@@ -1,12 +1,12 @@
-"""The announcer: answers for the addresses of the plan on every interface that allows it, and announces those that are new.
+"""The mouth of layer 2: answers for the addresses of the plan on every interface that allows it, and announces those that are new.
 
-Driven by the speaker's loop through `ports.Announcer`; stands on `ports.Links`, `ports.Wire` and the pure `ports.Layer2Rules`.
-Decides nothing itself. Withdrawing sends nothing: an address that left the plan is no longer answered for, that is all.
+Driven by `speaker.boundary.claimant`, which says what this node holds; stands on `ports.Links`, `ports.Wire` and the pure
+`ports.Layer2Rules`. Decides nothing itself. Withdrawing sends nothing: an address that left the plan is no longer answered for, that is all.
 """
 
 import asyncio
 import collections
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 
 import structlog
@@ -33,14 +33,20 @@ _Outgoing = tuple[links.Target, bytes | None]
 
 
 class Layer2Announcer:
-    """`ports.Announcer`. All methods belong to one event loop."""
+    """Answers and announces. All methods belong to one event loop; `overhear` is called with every frame before it is answered."""
 
-    def __init__(self, followed: ports.Links, wire: ports.Wire, rules: ports.Layer2Rules) -> None:
+    def __init__(
+        self, followed: ports.Links, wire: ports.Wire, rules: ports.Layer2Rules, overhear: Callable[[bytes], None]
+    ) -> None:
+        self._overhear = overhear
         self._links = followed
         self._wire = wire
         self._rules = rules
         self._plan = values.L2Plan()
         self._table = _NO_ENTRIES
+        self._wanted = values.L2Plan()
+        self._wanted_table = _NO_ENTRIES
+        self._macs: frozenset[links.Mac] = frozenset()
         self._interfaces: Mapping[int, links.Interface] = MappingProxyType({})
         self._taps: dict[_TapKey, tuple[ports.Tap, links.Interface]] = {}
         self._schedule = bursts.Schedule()
@@ -63,15 +69,51 @@ class Layer2Announcer:
         await self._links.start(self._links_changed)
         self._links_changed()
 
+    def listen_for(self, wanted: values.L2Plan) -> None:
+        """The addresses whose groups are joined: those of the plan, and those that others are asked about."""
+        if wanted == self._wanted:
+            return
+        self._wanted, self._wanted_table = wanted, self._rules.table(wanted)
+        if self._is_running:
+            self._join()
+
     def set_plan(self, plan: values.L2Plan) -> None:
-        """See `ports.Announcer`."""
+        """Answers for these addresses from now on, and announces those that are new. An equal plan does nothing."""
         if plan == self._plan:
             return
         before, self._plan, self._table = self._table, plan, self._rules.table(plan)
-        if not self._is_running:
-            return
-        self._wire.join(self._rules.memberships(self._table, self._interfaces.values()))
-        self._announce(self._rules.gained_by_plan(before, self._table, self._interfaces.values()))
+        if self._is_running:
+            self._announce(self._rules.gained_by_plan(before, self._table, self._interfaces.values()))
+
+    def ask(self, asked: Iterable[addresses.Address]) -> None:
+        """Asks the segment who holds these, on every interface that shall serve them."""
+        for address in asked:
+            entry = self._wanted_table.get(address)
+            if entry is None:
+                continue
+            for (index, family), (tap, interface) in self._taps.items():
+                if family is addresses.family_of(address) and entry.is_on(interface.name):
+                    frames = self._rules.probe(address, self._interfaces.get(index, interface))
+                    self._send_errors += sum(not self._send(tap, frame) for frame in frames)
+
+    def insist(self, claimed: Iterable[addresses.Address]) -> None:
+        """Announces addresses once more that another station claimed (RFC 5227 section 2.4 c)."""
+        wanted = frozenset(claimed)
+        self._outgoing.extend(
+            (links.Target(index, address), None)
+            for address in wanted & self._table.keys()
+            for index, family in self._taps
+            if family is addresses.family_of(address)
+        )
+        self._flush()
+
+    @property
+    def own_macs(self) -> frozenset[links.Mac]:
+        """All link-layer addresses of this machine's interfaces."""
+        return self._macs
+
+    def _join(self) -> None:
+        self._wire.join(self._rules.memberships(self._wanted_table, self._interfaces.values()))
 
     def known_interfaces(self) -> frozenset[str]:
         """See `ports.Announcer`."""
@@ -117,8 +159,9 @@ class Layer2Announcer:
         if not self._is_running:
             return
         before, self._interfaces = self._interfaces, self._links.interfaces()
+        self._macs = frozenset(each.mac for each in self._interfaces.values() if each.mac is not None)
         self._open_taps()
-        self._wire.join(self._rules.memberships(self._table, self._interfaces.values()))
+        self._join()
         self._announce(
             frozenset(
                 target
@@ -182,6 +225,7 @@ class Layer2Announcer:
         if not is_for_us:
             self._refusals[links.Refusal.NOT_FOR_US] += 1
             return
+        self._overhear(frame)
         match self._rules.answer(frame, interface, self._table):
             case links.Answer(address, reply):
                 self._requests[address] += 1

@@ -3,7 +3,7 @@
 `Announcer` is what the loop drives; `Links`, `Wire` and `Layer2Rules` are what the announcer itself stands on.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from frr_adapter import addresses
@@ -19,6 +19,9 @@ class Announcer(Protocol):
     def set_plan(self, plan: values.L2Plan) -> None:
         """Takes effect at once. An equal plan does nothing."""
 
+    def held(self) -> frozenset[addresses.Address]:
+        """The addresses that are answered for now; those of the plan that somebody else answers for are not among them."""
+
     def known_interfaces(self) -> frozenset[str]:
         """Names of all interfaces that are not excluded, in any state: what `spec.interfaces` may name."""
 
@@ -27,6 +30,44 @@ class Announcer(Protocol):
 
     async def stop(self) -> None:
         """Closes everything and sends nothing: the next owner's announcements do the takeover."""
+
+
+class Holder(Protocol):
+    """Which wanted addresses are held; see `speaker.core.holding`. Each method takes the time and says what is to be done."""
+
+    @property
+    def held(self) -> frozenset[addresses.Address]:
+        """What is answered for."""
+
+    @property
+    def next_at(self) -> float | None:
+        """When `tick` is due."""
+
+    def is_wanted(self, address: addresses.Address) -> bool:
+        """Whether claims about the address matter."""
+
+    def want(self, wishes: Mapping[addresses.Address, values.Wish], now: float) -> links.Actions:
+        """Makes these the wishes."""
+
+    def take(self, given: Iterable[addresses.Address], now: float) -> links.Actions:
+        """Takes over from a holder that says so."""
+
+    def look_again(self, now: float) -> links.Actions:
+        """The cluster changed."""
+
+    def heard(
+        self, address: addresses.Address, claim: links.Claim, rival: links.Mac, now: float, *, is_before_us: bool
+    ) -> links.Actions:
+        """Another station spoke."""
+
+    def fence(self, now: float) -> links.Actions:
+        """Holds nothing from now on."""
+
+    def unfence(self, now: float) -> links.Actions:
+        """May hold again."""
+
+    def tick(self, now: float) -> links.Actions:
+        """The time has come."""
 
 
 class Links(Protocol):
@@ -104,3 +145,12 @@ class Layer2Rules(Protocol):
 
     def memberships(self, table: links.Table, interfaces: Iterable[links.Interface]) -> frozenset[links.Membership]:
         """Groups to listen in."""
+
+    def holder(self, *, is_fenced: bool) -> Holder:
+        """Nothing is wanted or held yet."""
+
+    def probe(self, address: addresses.Address, interface: links.Interface) -> tuple[bytes, ...]:
+        """Frames of one question who holds the address."""
+
+    def heard(self, frame: bytes, own: Container[links.Mac]) -> links.Heard | None:
+        """What another station claims about an address."""

@@ -1,7 +1,7 @@
-"""Raw sockets: ARP requests and neighbor solicitations of one interface in, whole Ethernet frames out, and group membership.
+"""Raw sockets: ARP packets, neighbor solicitations and advertisements of one interface in, whole Ethernet frames out, and group membership.
 
 Used by `speaker.boundary.layer2` through the ports `Wire` and `Tap`. Needs CAP_NET_RAW only. Decides nothing: kernel filters
-keep everything but requests and solicitations away, so that other traffic costs nothing.
+keep everything else away, so that other traffic costs nothing.
 """
 
 import asyncio
@@ -27,21 +27,23 @@ _RECEIVE_BUFFER = 1 << 20
 _LOAD_HALF, _LOAD_BYTE, _JUMP_EQUAL, _RETURN = 0x28, 0x30, 0x15, 0x06
 _Instruction = tuple[int, int, int, int]
 
-_ARP_REQUESTS: tuple[_Instruction, ...] = (
+_ARP: tuple[_Instruction, ...] = (
     (_LOAD_HALF, 0, 0, 12),
-    (_JUMP_EQUAL, 0, 3, _ETH_P_ARP),
+    (_JUMP_EQUAL, 0, 4, _ETH_P_ARP),
     (_LOAD_HALF, 0, 0, 20),
-    (_JUMP_EQUAL, 0, 1, 1),  # operation request
+    (_JUMP_EQUAL, 1, 0, 1),  # operation request
+    (_JUMP_EQUAL, 0, 1, 2),  # or reply
     (_RETURN, 0, 0, _SNAPSHOT),
     (_RETURN, 0, 0, 0),
 )
-_SOLICITATIONS: tuple[_Instruction, ...] = (
+_NDP: tuple[_Instruction, ...] = (
     (_LOAD_HALF, 0, 0, 12),
-    (_JUMP_EQUAL, 0, 5, _ETH_P_IPV6),
+    (_JUMP_EQUAL, 0, 6, _ETH_P_IPV6),
     (_LOAD_BYTE, 0, 0, 20),
-    (_JUMP_EQUAL, 0, 3, socket.IPPROTO_ICMPV6),
+    (_JUMP_EQUAL, 0, 4, socket.IPPROTO_ICMPV6),
     (_LOAD_BYTE, 0, 0, 54),
-    (_JUMP_EQUAL, 0, 1, 135),  # neighbor solicitation
+    (_JUMP_EQUAL, 1, 0, 135),  # neighbor solicitation
+    (_JUMP_EQUAL, 0, 1, 136),  # or advertisement
     (_RETURN, 0, 0, _SNAPSHOT),
     (_RETURN, 0, 0, 0),
 )
@@ -126,8 +128,8 @@ class RawWire:
     def open(self, interface: links.Interface, family: addresses.Family, received: ports.Received) -> PacketTap:
         """See `ports.Wire`."""
         if family is addresses.Family.IPV4:
-            return PacketTap(interface, _ETH_P_ARP, _ARP_REQUESTS, received)
-        return PacketTap(interface, _ETH_P_IPV6, _SOLICITATIONS, received)
+            return PacketTap(interface, _ETH_P_ARP, _ARP, received)
+        return PacketTap(interface, _ETH_P_IPV6, _NDP, received)
 
     def join(self, wanted: frozenset[links.Membership]) -> None:
         """Joins through ordinary IPv6 sockets, so that the kernel sends MLD reports, which snooping switches wait for."""

@@ -1,6 +1,6 @@
 """Which of the wanted addresses this node holds: takeover only when the wire agrees, no move without need. Time is an argument.
 
-Driven by `speaker.boundary.layer2`. The plan says which addresses this node may have (`Wish`); the wire says whether somebody else
+Driven by `speaker.boundary.layer2`. The plan says which addresses this node may have (`values.Wish`); the wire says whether somebody else
 still answers for them. An address is asked for three times on the segment before it is taken (after RFC 5227, with much shorter
 pauses); who answers keeps it. So nodes that see the cluster differently for a moment never hold the same address, as long as
 they hear each other on the wire. Decides only; sends, listens and reads no clock.
@@ -9,10 +9,9 @@ they hear each other on the wire. Decides only; sends, listens and reads no cloc
 import enum
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 from frr_adapter import addresses
-from speaker import links
+from speaker import links, values
 
 PROBES = 3
 """Questions asked before an address is taken."""
@@ -26,28 +25,14 @@ TAKEOVER_SECONDS = PROBES * PROBE_PAUSE
 LATE_SECONDS = 0.25
 """A decision that comes later than this is not taken: this process did not run meanwhile and may have missed the answer."""
 
+ASKED_AT_ONCE = 512
+"""At most so many questions leave at one moment; the others wait for `TURN_SECONDS`."""
+
+TURN_SECONDS = 0.005
+"""Seconds between two lots of questions, so that requests are answered in between."""
+
 STANDBY_PAUSES = (0.25, 0.5, 1.0, 2.0, 5.0)
 """Seconds until an address that somebody else answers for is asked for again; the last one repeats."""
-
-
-class Wish(enum.Enum):
-    """What the plan wants of an address on this node."""
-
-    TAKE = enum.auto()
-    """This node comes first: it shall have the address as soon as nobody else answers for it."""
-
-    KEEP = enum.auto()
-    """Another node comes first, but this one may keep the address if it holds it."""
-
-
-class Claim(enum.Enum):
-    """What another station said about an address."""
-
-    ANSWER = enum.auto()
-    """It answered a question, or announced the address: it holds it."""
-
-    PROBE = enum.auto()
-    """It asks for the address without having one: it is about to take it."""
 
 
 class _State(enum.Enum):
@@ -56,36 +41,9 @@ class _State(enum.Enum):
     HELD = enum.auto()
 
 
-@dataclass(frozen=True, slots=True)
-class Loss:
-    """An address that this node held and lost to another station."""
-
-    address: addresses.Address
-    rival: links.Mac
-
-
-@dataclass(frozen=True, slots=True)
-class Actions:
-    """What is to be done now. `ask` are addresses to probe for, `taken` to announce, `defended` to announce once more because another
-    station claimed them, `dropped` to be silent about from now on; `lost` says which of these went to another station.
-    """
-
-    ask: tuple[addresses.Address, ...] = ()
-    taken: tuple[addresses.Address, ...] = ()
-    defended: tuple[addresses.Address, ...] = ()
-    dropped: tuple[addresses.Address, ...] = ()
-    lost: tuple[Loss, ...] = ()
-
-    def __bool__(self) -> bool:
-        return bool(self.ask or self.taken or self.defended or self.dropped)
-
-
-NOTHING = Actions()
-
-
 @dataclass(slots=True)
 class _Entry:
-    wish: Wish
+    wish: values.Wish
     state: _State
     due: float
     asked: int = 0
@@ -100,13 +58,12 @@ class _Found:
     taken: list[addresses.Address] = field(default_factory=list)
     defended: list[addresses.Address] = field(default_factory=list)
     dropped: list[addresses.Address] = field(default_factory=list)
-    lost: list[Loss] = field(default_factory=list)
+    lost: list[links.Loss] = field(default_factory=list)
 
-    def done(self) -> Actions:
-        return Actions(tuple(self.ask), tuple(self.taken), tuple(self.defended), tuple(self.dropped), tuple(self.lost))
-
-
-NO_WISHES: Mapping[addresses.Address, Wish] = MappingProxyType({})
+    def done(self) -> links.Actions:
+        return links.Actions(
+            tuple(self.ask), tuple(self.taken), tuple(self.defended), tuple(self.dropped), tuple(self.lost)
+        )
 
 
 class Holder:
@@ -139,7 +96,7 @@ class Holder:
         """Whether what other stations say about the address matters here."""
         return address in self._entries
 
-    def want(self, wishes: Mapping[addresses.Address, Wish], now: float) -> Actions:
+    def want(self, wishes: Mapping[addresses.Address, values.Wish], now: float) -> links.Actions:
         """Makes these the wishes. An address that is held stays so; what is no longer wished for is dropped at once."""
         found = _Found()
         for address in [address for address in self._entries if address not in wishes]:
@@ -148,19 +105,19 @@ class Holder:
         for address, wish in wishes.items():
             entry = self._entries.get(address)
             if entry is None:
-                if wish is Wish.TAKE:
+                if wish is values.Wish.TAKE:
                     self._entries[address] = _Entry(wish, _State.PROBING, now)
             elif entry.wish is not wish:
                 entry.wish = wish
                 if entry.state is _State.HELD:
                     continue
-                if wish is Wish.KEEP:  # it is not held, so there is nothing to keep
+                if wish is values.Wish.KEEP:  # it is not held, so there is nothing to keep
                     del self._entries[address]
                 else:
                     self._probe(entry, now)
         return self._advance(found, now)
 
-    def take(self, given: Iterable[addresses.Address], now: float) -> Actions:
+    def take(self, given: Iterable[addresses.Address], now: float) -> links.Actions:
         """Takes over from a holder that has fallen silent by itself and says so: nobody needs to be asked. Only what is wanted is taken."""
         found = _Found()
         if not self._is_fenced:
@@ -170,7 +127,7 @@ class Holder:
                     self._hold(address, entry, found)
         return self._advance(found, now)
 
-    def look_again(self, now: float) -> Actions:
+    def look_again(self, now: float) -> links.Actions:
         """The cluster changed: what somebody else held may be free now, and is asked for at once."""
         for entry in self._entries.values():
             if entry.state is _State.STANDBY:
@@ -178,54 +135,54 @@ class Holder:
         return self._advance(_Found(), now)
 
     def heard(
-        self, address: addresses.Address, claim: Claim, rival: links.Mac, now: float, *, is_before_us: bool
-    ) -> Actions:
+        self, address: addresses.Address, claim: links.Claim, rival: links.Mac, now: float, *, is_before_us: bool
+    ) -> links.Actions:
         """Another station spoke about the address. `is_before_us`: of two that hold it, the other one keeps it."""
         entry = self._entries.get(address)
         if entry is None:
-            return NOTHING
+            return links.NO_ACTIONS
         found = _Found()
         match entry.state, claim:
-            case _State.HELD, Claim.ANSWER if is_before_us:
+            case _State.HELD, links.Claim.ANSWER if is_before_us:
                 found.dropped.append(address)
-                found.lost.append(Loss(address, rival))
+                found.lost.append(links.Loss(address, rival))
                 self._stand_by(address, entry, now)
-            case _State.HELD, Claim.ANSWER:
+            case _State.HELD, links.Claim.ANSWER:
                 found.defended.append(address)
-            case _State.PROBING, Claim.ANSWER:
+            case _State.PROBING, links.Claim.ANSWER:
                 self._stand_by(address, entry, now)
-            case _State.PROBING, Claim.PROBE if is_before_us:
+            case _State.PROBING, links.Claim.PROBE if is_before_us:
                 self._stand_by(address, entry, now)
             case _:
                 pass  # a question about an address that is held gets its ordinary answer
         return self._advance(found, now)
 
-    def fence(self, now: float) -> Actions:
+    def fence(self, now: float) -> links.Actions:
         """Nothing is held from now on. What was held must be asked for again, whoever came first."""
         if self._is_fenced:
-            return NOTHING
+            return links.NO_ACTIONS
         self._is_fenced = True
         found = _Found(dropped=sorted(self.held, key=_order))
         for entry in self._entries.values():
             self._probe(entry, now)
         return found.done()
 
-    def unfence(self, now: float) -> Actions:
+    def unfence(self, now: float) -> links.Actions:
         """Asks for everything that is wanted; an address that was held before counts as free when nobody answers for it."""
         if not self._is_fenced:
-            return NOTHING
+            return links.NO_ACTIONS
         self._is_fenced = False
         for entry in self._entries.values():
             self._probe(entry, now)
         return self._advance(_Found(), now)
 
-    def tick(self, now: float) -> Actions:
+    def tick(self, now: float) -> links.Actions:
         """Asks, and takes what nobody answered for. To be called at `next_at`."""
         return self._advance(_Found(), now)
 
     # ---- States ----
 
-    def _advance(self, found: _Found, now: float) -> Actions:
+    def _advance(self, found: _Found, now: float) -> links.Actions:
         self._next_at = None
         if self._is_fenced:
             return found.done()
@@ -237,7 +194,9 @@ class Holder:
                     self._probe(entry, now)
                 if now - entry.due > LATE_SECONDS:
                     entry.asked = 0
-                if entry.asked < PROBES:
+                if entry.asked < PROBES and len(found.ask) >= ASKED_AT_ONCE:
+                    entry.due = now + TURN_SECONDS
+                elif entry.asked < PROBES:
                     entry.asked += 1
                     entry.due = (
                         now + PROBE_PAUSE
@@ -261,7 +220,7 @@ class Holder:
 
     def _stand_by(self, address: addresses.Address, entry: _Entry, now: float) -> None:
         """Somebody else has it. Who may only keep it has lost it."""
-        if entry.wish is Wish.KEEP:
+        if entry.wish is values.Wish.KEEP:
             del self._entries[address]
             return
         pause = STANDBY_PAUSES[min(entry.refused, len(STANDBY_PAUSES) - 1)]

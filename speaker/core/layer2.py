@@ -3,12 +3,12 @@
 Handed to `speaker.boundary.layer2` by the program's wiring, because the boundary may not know the core. Holds no state.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from types import MappingProxyType
 
 from frr_adapter import addresses
 from speaker import links, values
-from speaker.core import gratuitous, responder
+from speaker.core import gratuitous, holding, probing, responder
 
 
 class Rules:
@@ -47,3 +47,15 @@ class Rules:
     def memberships(self, table: links.Table, interfaces: Iterable[links.Interface]) -> frozenset[links.Membership]:
         """`gratuitous.memberships`."""
         return gratuitous.memberships(table, interfaces)
+
+    def holder(self, *, is_fenced: bool) -> holding.Holder:
+        """`holding.Holder`."""
+        return holding.Holder(is_fenced=is_fenced)
+
+    def probe(self, address: addresses.Address, interface: links.Interface) -> tuple[bytes, ...]:
+        """`probing.probe`."""
+        return probing.probe(address, interface)
+
+    def heard(self, frame: bytes, own: Container[links.Mac]) -> links.Heard | None:
+        """`probing.heard`."""
+        return probing.heard(frame, own)

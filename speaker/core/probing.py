@@ -6,24 +6,14 @@ another speaker which is about to take it recognizes them as such.
 
 import ipaddress
 from collections.abc import Container
-from dataclasses import dataclass
 
 from frr_adapter import addresses, errors
 from speaker import links
-from speaker.core import arp, holding, ndp
+from speaker.core import arp, ndp
 
 _NOBODY = ipaddress.IPv4Address(0)
 _UNSPECIFIED = ipaddress.IPv6Address(0)
 _ARP = arp.ETHERTYPE.to_bytes(2, "big")
-
-
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """Another station spoke about an address."""
-
-    address: addresses.Address
-    claim: holding.Claim
-    mac: links.Mac
 
 
 def probe(address: addresses.Address, interface: links.Interface) -> tuple[bytes, ...]:
@@ -50,7 +40,7 @@ def probe(address: addresses.Address, interface: links.Interface) -> tuple[bytes
             )
 
 
-def heard(frame: bytes, own: Container[links.Mac]) -> Heard | None:
+def heard(frame: bytes, own: Container[links.Mac]) -> links.Heard | None:
     """What the frame claims about an address; None when it claims nothing, comes from ourselves (`own` are all our link-layer
     addresses), or is not well-formed. Never raises.
     """
@@ -61,19 +51,19 @@ def heard(frame: bytes, own: Container[links.Mac]) -> Heard | None:
     return None if found is None or found.mac in own else found
 
 
-def _arp(frame: arp.ArpFrame) -> Heard | None:
+def _arp(frame: arp.ArpFrame) -> links.Heard | None:
     if frame.sender_address != _NOBODY:
-        return Heard(frame.sender_address, holding.Claim.ANSWER, frame.sender_mac)
+        return links.Heard(frame.sender_address, links.Claim.ANSWER, frame.sender_mac)
     if frame.operation is arp.Operation.REQUEST:
-        return Heard(frame.target_address, holding.Claim.PROBE, frame.sender_mac)
+        return links.Heard(frame.target_address, links.Claim.PROBE, frame.sender_mac)
     return None
 
 
-def _ndp(message: ndp.Message) -> Heard | None:
+def _ndp(message: ndp.Message) -> links.Heard | None:
     match message:
         case ndp.Advertisement():
-            return Heard(message.target, holding.Claim.ANSWER, message.target_link_layer or message.source)
+            return links.Heard(message.target, links.Claim.ANSWER, message.target_link_layer or message.source)
         case ndp.Solicitation(sender=sender) if sender == _UNSPECIFIED:
-            return Heard(message.target, holding.Claim.PROBE, message.source)
+            return links.Heard(message.target, links.Claim.PROBE, message.source)
         case ndp.Solicitation():
-            return Heard(message.sender, holding.Claim.ANSWER, message.source_link_layer or message.source)
+            return links.Heard(message.sender, links.Claim.ANSWER, message.source_link_layer or message.source)

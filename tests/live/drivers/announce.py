@@ -14,11 +14,11 @@ import structlog
 
 from frr_adapter import addresses
 from speaker import exclusion, links, values
-from speaker.boundary import layer2, netlink, sockets
+from speaker.boundary import claimant, netlink, sockets
 from speaker.core import layer2 as rules
 
 
-def report(announcer: layer2.Layer2Announcer, followed: netlink.KernelLinks) -> dict[str, object]:
+def report(announcer: claimant.Claimant, followed: netlink.KernelLinks) -> dict[str, object]:
     counts = announcer.counts()
     return {
         "addresses": {
@@ -54,7 +54,7 @@ def deafen(followed: netlink.KernelLinks, events: int) -> None:
 async def main() -> None:
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # stdout carries the answers
     followed = netlink.KernelLinks(exclusion.DEFAULT)
-    announcer = layer2.Layer2Announcer(followed, sockets.RawWire(), rules.Rules())
+    announcer = claimant.Claimant(followed, sockets.RawWire(), rules.Rules())
     await announcer.start()
     print(json.dumps(report(announcer, followed)), flush=True)
     reader = asyncio.StreamReader(limit=1 << 24)  # a plan of ten thousand addresses is one line

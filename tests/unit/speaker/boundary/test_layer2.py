@@ -56,18 +56,22 @@ class Bench:
     wire: frames.MemoryWire
     announcer: layer2.Layer2Announcer
 
+    def say(self, wanted: values.L2Plan) -> None:
+        self.announcer.listen_for(wanted)
+        self.announcer.set_plan(wanted)
+
 
 @pytest.fixture
 async def bench() -> AsyncIterator[Bench]:
     made = Bench(memory.MemoryLinks([ETH0]), frames.MemoryWire(), None)
-    made.announcer = layer2.Layer2Announcer(made.links, made.wire, rules.Rules())
+    made.announcer = layer2.Layer2Announcer(made.links, made.wire, rules.Rules(), lambda _frame: None)
     await made.announcer.start()
     yield made
     await made.announcer.stop()
 
 
 async def test_a_new_address_is_answered_and_announced_at_once(bench):
-    bench.announcer.set_plan(plan(A, C6))
+    bench.say(plan(A, C6))
     assert addresses_sent(bench.wire) == [(2, str(A)), (2, str(A)), (2, str(C6))]
     assert bench.wire.joined == {links.Membership(2, V6("ff02::1:ff00:200"))}
     bench.wire.deliver(2, FOUR, request(A))
@@ -76,10 +80,10 @@ async def test_a_new_address_is_answered_and_announced_at_once(bench):
 
 
 async def test_an_equal_plan_and_a_withdrawal_send_nothing(bench):
-    bench.announcer.set_plan(plan(A, B))
+    bench.say(plan(A, B))
     bench.wire.take()
-    bench.announcer.set_plan(plan(A, B))
-    bench.announcer.set_plan(plan(A))
+    bench.say(plan(A, B))
+    bench.say(plan(A))
     assert bench.wire.take() == []
     bench.wire.deliver(2, FOUR, request(B))
     assert bench.wire.take() == []
@@ -87,16 +91,16 @@ async def test_an_equal_plan_and_a_withdrawal_send_nothing(bench):
 
 
 async def test_only_what_is_new_is_announced(bench):
-    bench.announcer.set_plan(plan(A))
+    bench.say(plan(A))
     bench.wire.take()
-    bench.announcer.set_plan(plan(A, B))
+    bench.say(plan(A, B))
     assert addresses_sent(bench.wire) == [(2, str(B)), (2, str(B))]
 
 
 async def test_the_second_burst_follows_and_skips_what_was_withdrawn(bench):
     started = time.monotonic()
-    bench.announcer.set_plan(plan(A, B))
-    bench.announcer.set_plan(plan(B))
+    bench.say(plan(A, B))
+    bench.say(plan(B))
     bench.wire.take()
     await until(lambda: bool(bench.wire.sent))
     assert 0.9 < time.monotonic() - started < 3
@@ -105,7 +109,7 @@ async def test_the_second_burst_follows_and_skips_what_was_withdrawn(bench):
 
 async def test_a_plan_set_before_start_is_announced_at_start():
     wire = frames.MemoryWire()
-    announcer = layer2.Layer2Announcer(memory.MemoryLinks([ETH0]), wire, rules.Rules())
+    announcer = layer2.Layer2Announcer(memory.MemoryLinks([ETH0]), wire, rules.Rules(), lambda _frame: None)
     announcer.set_plan(plan(A))
     assert wire.sent == []
     await announcer.start()
@@ -114,7 +118,7 @@ async def test_a_plan_set_before_start_is_announced_at_start():
 
 
 async def test_an_interface_that_appears_later_is_served(bench):
-    bench.announcer.set_plan(plan(A, (B, ("eth0",)), C6))
+    bench.say(plan(A, (B, ("eth0",)), C6))
     bench.wire.take()
     bench.links.set(ETH0, ETH1)
     assert sorted(addresses_sent(bench.wire)) == [(3, str(A)), (3, str(A)), (3, str(C6))]
@@ -125,7 +129,7 @@ async def test_an_interface_that_appears_later_is_served(bench):
 
 
 async def test_an_interface_that_goes_closes_its_taps(bench):
-    bench.announcer.set_plan(plan(A, C6))
+    bench.say(plan(A, C6))
     assert set(bench.wire.taps) == {(2, FOUR), (2, SIX)}
     bench.links.set()
     assert bench.wire.taps == {}
@@ -137,7 +141,7 @@ async def test_an_interface_that_goes_closes_its_taps(bench):
 
 
 async def test_a_new_mac_is_announced_and_answered_with(bench):
-    bench.announcer.set_plan(plan(A))
+    bench.say(plan(A))
     bench.wire.take()
     bench.links.set(dataclasses.replace(ETH0, mac=ETH1.mac))
     assert {arp.decode(frame).sender_mac for _, frame in bench.wire.take()} == {ETH1.mac}
@@ -147,7 +151,7 @@ async def test_a_new_mac_is_announced_and_answered_with(bench):
 
 async def test_neighbors_that_the_kernel_knows_are_told_by_unicast(bench):
     bench.links.know(2, links.Neighbor(V4("10.99.0.1"), CLIENT), links.Neighbor(V6("fd00:99::1"), CLIENT))
-    bench.announcer.set_plan(plan(A, C6))
+    bench.say(plan(A, C6))
     await until(lambda: len(bench.wire.sent) == 5)
     unicast = [frame for _, frame in bench.wire.take() if frame[:6] == CLIENT]
     assert arp.decode(unicast[0]).sender_address == A
@@ -155,7 +159,7 @@ async def test_neighbors_that_the_kernel_knows_are_told_by_unicast(bench):
 
 
 async def test_counts(bench):
-    bench.announcer.set_plan(plan(A, C6))
+    bench.say(plan(A, C6))
     bench.wire.deliver(2, FOUR, request(A))
     bench.wire.deliver(2, FOUR, request(A))
     bench.wire.deliver(2, FOUR, request(B))
@@ -171,7 +175,7 @@ async def test_counts(bench):
 
 async def test_a_busy_device_delays_frames_and_loses_none(bench):
     bench.wire.busy = 3
-    bench.announcer.set_plan(plan(A, B))
+    bench.say(plan(A, B))
     assert bench.wire.sent == []
     await until(lambda: len(bench.wire.sent) == 4)
     assert [row.gratuitous_sent for row in bench.announcer.counts().addresses] == [2, 2]
@@ -179,7 +183,7 @@ async def test_a_busy_device_delays_frames_and_loses_none(bench):
 
 async def test_a_mass_takeover_leaves_turns_to_the_loop(bench):
     many = [V4(0x0A630000 + n) for n in range(1000)]
-    bench.announcer.set_plan(plan(*many))
+    bench.say(plan(*many))
     first = len(bench.wire.sent)
     assert 100 < first < 300
     bench.wire.deliver(2, FOUR, request(many[999]))
@@ -188,7 +192,7 @@ async def test_a_mass_takeover_leaves_turns_to_the_loop(bench):
 
 
 async def test_a_tap_that_cannot_be_opened_is_tried_again(bench):
-    bench.announcer.set_plan(plan(A))
+    bench.say(plan(A))
     bench.wire.take()
     bench.wire.gone.add(3)
     bench.links.set(ETH0, ETH1)
@@ -199,10 +203,10 @@ async def test_a_tap_that_cannot_be_opened_is_tried_again(bench):
 
 
 async def test_stop_sends_nothing_and_closes_everything(bench):
-    bench.announcer.set_plan(plan(A, C6))
+    bench.say(plan(A, C6))
     bench.wire.take()
     await bench.announcer.stop()
-    bench.announcer.set_plan(plan(B))
+    bench.say(plan(B))
     assert bench.wire.sent == []
     assert bench.wire.taps == {}
     assert bench.wire.joined == frozenset()

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from speaker import links
 from speaker.core import holding
-from speaker.core.holding import Claim, Wish
+from speaker.links import Claim
+from speaker.values import Wish
 
 IP = ipaddress.ip_address("192.0.2.1")
 OTHER = ipaddress.ip_address("2001:db8::1")
@@ -34,15 +35,15 @@ def test_an_address_is_asked_for_before_it_is_taken():
     while holder.next_at is not None:
         asked.append((holder.next_at, holder.tick(holder.next_at)))
     assert [now for now, did in asked if did.ask == (IP,)] == pytest.approx([0, STEP, 2 * STEP])
-    assert asked[-1] == (pytest.approx(holding.TAKEOVER_SECONDS), holding.Actions(taken=(IP,)))
+    assert asked[-1] == (pytest.approx(holding.TAKEOVER_SECONDS), links.Actions(taken=(IP,)))
     assert holder.held == {IP}
 
 
 def test_the_same_wishes_again_do_nothing():
     holder = holding.Holder()
     now = taken(holder, {IP: Wish.TAKE, OTHER: Wish.TAKE})
-    assert holder.want({IP: Wish.TAKE, OTHER: Wish.TAKE}, now) == holding.NOTHING
-    assert holder.want({IP: Wish.KEEP, OTHER: Wish.TAKE}, now) == holding.NOTHING
+    assert holder.want({IP: Wish.TAKE, OTHER: Wish.TAKE}, now) == links.NO_ACTIONS
+    assert holder.want({IP: Wish.KEEP, OTHER: Wish.TAKE}, now) == links.NO_ACTIONS
     assert holder.held == {IP, OTHER}
     assert holder.next_at is None
 
@@ -52,7 +53,7 @@ def test_who_answers_keeps_it_and_is_asked_again_later():
     holder.want({IP: Wish.TAKE}, 0.0)
     assert not holder.heard(IP, Claim.ANSWER, RIVAL, 0.01, is_before_us=False)
     assert holder.next_at == pytest.approx(0.01 + holding.STANDBY_PAUSES[0])
-    assert holder.tick(STEP) == holding.NOTHING
+    assert holder.tick(STEP) == links.NO_ACTIONS
     pauses = []
     for _ in range(7):
         now = holder.next_at
@@ -79,28 +80,28 @@ def test_a_free_address_is_taken_in_standby():
 def test_looking_again_disturbs_no_questions_under_way():
     holder = holding.Holder()
     holder.want({IP: Wish.TAKE}, 0.0)
-    assert holder.look_again(0.01) == holding.NOTHING
+    assert holder.look_again(0.01) == links.NO_ACTIONS
     assert holder.next_at == pytest.approx(STEP)
 
 
 def test_an_address_that_is_given_needs_no_questions():
     holder = holding.Holder()
     holder.want({IP: Wish.TAKE}, 0.0)
-    assert holder.take([IP, OTHER], 0.01) == holding.Actions(taken=(IP,))
-    assert holder.take([IP], 0.02) == holding.NOTHING
+    assert holder.take([IP, OTHER], 0.01) == links.Actions(taken=(IP,))
+    assert holder.take([IP], 0.02) == links.NO_ACTIONS
     assert holder.held == {IP}
 
 
 def test_what_is_no_longer_wanted_is_dropped_at_once():
     holder = holding.Holder()
     now = taken(holder, {IP: Wish.TAKE, OTHER: Wish.TAKE})
-    assert holder.want({OTHER: Wish.TAKE}, now) == holding.Actions(dropped=(IP,))
+    assert holder.want({OTHER: Wish.TAKE}, now) == links.Actions(dropped=(IP,))
     assert holder.held == {OTHER}
 
 
 def test_one_that_may_only_keep_takes_nothing():
     holder = holding.Holder()
-    assert holder.want({IP: Wish.KEEP}, 0.0) == holding.NOTHING
+    assert holder.want({IP: Wish.KEEP}, 0.0) == links.NO_ACTIONS
     assert holder.next_at is None
     holder.want({OTHER: Wish.TAKE}, 0.0)
     holder.want({OTHER: Wish.KEEP}, 0.01)  # before it was held
@@ -110,9 +111,9 @@ def test_one_that_may_only_keep_takes_nothing():
 def test_of_two_holders_the_later_one_in_the_order_yields():
     holder = holding.Holder()
     now = taken(holder, {IP: Wish.TAKE})
-    assert holder.heard(IP, Claim.ANSWER, RIVAL, now, is_before_us=False) == holding.Actions(defended=(IP,))
-    assert holder.heard(IP, Claim.ANSWER, RIVAL, now, is_before_us=True) == holding.Actions(
-        dropped=(IP,), lost=(holding.Loss(IP, RIVAL),)
+    assert holder.heard(IP, Claim.ANSWER, RIVAL, now, is_before_us=False) == links.Actions(defended=(IP,))
+    assert holder.heard(IP, Claim.ANSWER, RIVAL, now, is_before_us=True) == links.Actions(
+        dropped=(IP,), lost=(links.Loss(IP, RIVAL),)
     )
     assert not holder.held
 
@@ -136,19 +137,19 @@ def test_of_two_that_ask_the_first_in_the_order_goes_on():
 def test_a_question_does_not_move_a_holder():
     holder = holding.Holder()
     now = taken(holder, {IP: Wish.TAKE})
-    assert holder.heard(IP, Claim.PROBE, RIVAL, now, is_before_us=True) == holding.NOTHING
+    assert holder.heard(IP, Claim.PROBE, RIVAL, now, is_before_us=True) == links.NO_ACTIONS
     assert holder.held == {IP}
 
 
 def test_behind_the_fence_nothing_is_held_and_everything_is_asked_for_afterwards():
     holder = holding.Holder()
     now = taken(holder, {IP: Wish.TAKE})
-    assert holder.fence(now) == holding.Actions(dropped=(IP,))
-    assert holder.fence(now) == holding.NOTHING
+    assert holder.fence(now) == links.Actions(dropped=(IP,))
+    assert holder.fence(now) == links.NO_ACTIONS
     assert holder.next_at is None
-    assert holder.tick(now + 10) == holding.NOTHING
-    assert holder.take([IP], now + 10) == holding.NOTHING
-    assert holder.want({IP: Wish.TAKE, OTHER: Wish.TAKE}, now + 10) == holding.NOTHING
+    assert holder.tick(now + 10) == links.NO_ACTIONS
+    assert holder.take([IP], now + 10) == links.NO_ACTIONS
+    assert holder.want({IP: Wish.TAKE, OTHER: Wish.TAKE}, now + 10) == links.NO_ACTIONS
     assert not holder.held
     assert holder.unfence(now + 20).ask == (IP, OTHER)
     assert not holder.held
@@ -161,7 +162,7 @@ def test_a_process_that_did_not_run_asks_anew():
     holder.tick(STEP)
     holder.tick(2 * STEP)
     late = 3 * STEP + holding.LATE_SECONDS + 0.01
-    assert holder.tick(late) == holding.Actions(ask=(IP,))
+    assert holder.tick(late) == links.Actions(ask=(IP,))
     assert holder.next_at == pytest.approx(late + STEP)
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from speaker import links, values
 from speaker.core import arp, gratuitous, ndp, probing, responder
-from speaker.core.holding import Claim
+from speaker.links import Claim
 
 IP4 = ipaddress.IPv4Address("192.0.2.7")
 IP6 = ipaddress.IPv6Address("2001:db8::7")
@@ -23,20 +23,20 @@ def test_a_holder_answers_the_question_once_and_is_heard(ip):
     answers = [responder.answer(frame, THEIRS, TABLE) for frame in probing.probe(ip, OURS)]
     frames = [answer.frame for answer in answers if isinstance(answer, links.Answer)]
     assert len(frames) == 1
-    assert probing.heard(frames[0], {OURS.mac}) == probing.Heard(ip, Claim.ANSWER, THEIRS.mac)
+    assert probing.heard(frames[0], {OURS.mac}) == links.Heard(ip, Claim.ANSWER, THEIRS.mac)
 
 
 @pytest.mark.parametrize("ip", [IP4, IP6])
 def test_who_is_about_to_take_it_is_heard(ip):
     claims = {probing.heard(frame, {OURS.mac}) for frame in probing.probe(ip, THEIRS)}
-    assert probing.Heard(ip, Claim.PROBE, THEIRS.mac) in claims
+    assert links.Heard(ip, Claim.PROBE, THEIRS.mac) in claims
     assert not any(claim and claim.address == ip and claim.claim is Claim.ANSWER for claim in claims)
 
 
 @pytest.mark.parametrize("ip", [IP4, IP6])
 def test_an_announcement_is_a_claim(ip):
     for frame in gratuitous.burst(ip, THEIRS):
-        assert probing.heard(frame, {OURS.mac}) == probing.Heard(ip, Claim.ANSWER, THEIRS.mac)
+        assert probing.heard(frame, {OURS.mac}) == links.Heard(ip, Claim.ANSWER, THEIRS.mac)
 
 
 @pytest.mark.parametrize("ip", [IP4, IP6])
@@ -51,10 +51,10 @@ def test_an_ordinary_question_claims_the_address_of_who_asks():
     request = arp.ArpFrame(
         links.BROADCAST, THEIRS.mac, arp.Operation.REQUEST, THEIRS.mac, asker, links.UNSPECIFIED, IP4
     )
-    assert probing.heard(arp.encode(request), ()) == probing.Heard(asker, Claim.ANSWER, THEIRS.mac)
+    assert probing.heard(arp.encode(request), ()) == links.Heard(asker, Claim.ANSWER, THEIRS.mac)
     group = ndp.solicited_node_group(IP6)
     question = ndp.Solicitation(ndp.group_mac(group), THEIRS.mac, THEIRS.link_local, group, IP6, THEIRS.mac)
-    assert probing.heard(ndp.encode(question), ()) == probing.Heard(THEIRS.link_local, Claim.ANSWER, THEIRS.mac)
+    assert probing.heard(ndp.encode(question), ()) == links.Heard(THEIRS.link_local, Claim.ANSWER, THEIRS.mac)
 
 
 @pytest.mark.parametrize(

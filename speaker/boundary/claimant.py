@@ -1,0 +1,172 @@
+"""The announcer that the loop drives: claims addresses on the wire before it speaks for them, and yields to who holds them.
+
+Stands between the plan and `speaker.boundary.layer2`, which answers only for what is held. The decisions are `ports.Holder`'s; here
+are the clock, the timer and the frames. It must never answer while the fence is closed, not even a frame that waited in a socket
+while this process did not run: the fence is looked at before every frame.
+"""
+
+import asyncio
+import collections
+from collections.abc import Callable, Iterable, Mapping
+
+from frr_adapter import addresses
+from frr_adapter.boundary import logs
+from speaker import links, values
+from speaker.boundary import layer2, ports
+
+_log = logs.get_logger()
+
+
+def _open() -> bool:
+    return False
+
+
+def _nobody(_address: addresses.Address, _mac: links.Mac) -> bool:
+    return False
+
+
+class Claimant:
+    """`ports.Announcer`.
+
+    `is_fenced` says whether this node knows too little about the others to answer; `precedes` whether the node with that link-layer
+    address comes before this one for the address; `changed` is called when what is held changed or a rival appeared.
+    """
+
+    def __init__(
+        self,
+        followed: ports.Links,
+        wire: ports.Wire,
+        rules: ports.Layer2Rules,
+        *,
+        is_fenced: Callable[[], bool] = _open,
+        precedes: Callable[[addresses.Address, links.Mac], bool] = _nobody,
+        changed: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._links = followed
+        self._rules = rules
+        self._is_fenced = is_fenced
+        self._precedes = precedes
+        self._changed = changed
+        self._mouth = layer2.Layer2Announcer(followed, wire, rules, self._overheard)
+        self._was_fenced = is_fenced()
+        self._holder = rules.holder(is_fenced=self._was_fenced)
+        self._plan = values.L2Plan()
+        self._held: frozenset[addresses.Address] = frozenset()
+        self._timer: asyncio.TimerHandle | None = None
+        self._rivals: collections.Counter[tuple[addresses.Address, links.Mac]] = collections.Counter()
+        self._is_running = False
+
+    async def start(self) -> None:
+        """See `ports.Announcer`. A plan that was set before is claimed now."""
+        await self._mouth.start()
+        self._is_running = True
+        self._want()
+
+    def set_plan(self, plan: values.L2Plan) -> None:
+        """See `ports.Announcer`."""
+        if plan == self._plan:
+            return
+        self._plan = plan
+        if self._is_running:
+            self._want()
+
+    def held(self) -> frozenset[addresses.Address]:
+        """See `ports.Announcer`."""
+        return self._held
+
+    def rivals(self) -> Mapping[tuple[addresses.Address, links.Mac], int]:
+        """Claims of other stations on addresses that this node held, by address and link-layer address."""
+        return dict(self._rivals)
+
+    def known_interfaces(self) -> frozenset[str]:
+        """See `ports.Announcer`."""
+        return self._mouth.known_interfaces()
+
+    def counts(self) -> links.Counts:
+        """See `ports.Announcer`."""
+        return self._mouth.counts()
+
+    def members_changed(self) -> None:
+        """The cluster changed: the fence may have, and what others held may be free."""
+        if self._is_running and not self._watch_fence():
+            self._do(self._holder.look_again(self._now()))
+
+    def take(self, given: Iterable[addresses.Address]) -> frozenset[addresses.Address]:
+        """Takes addresses over from a holder that fell silent for it; gives those that are held now."""
+        wanted = frozenset(given)
+        self._do(self._holder.take(wanted, self._now()))
+        return wanted & self._held
+
+    def release(self) -> frozenset[addresses.Address]:
+        """Falls silent about everything, for good; gives what was held, to be handed over."""
+        held = self._held
+        self._is_running = False
+        self._do(self._holder.want({}, self._now()))
+        return held
+
+    async def stop(self) -> None:
+        """See `ports.Announcer`."""
+        self._is_running = False
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        await self._mouth.stop()
+
+    def _want(self) -> None:
+        self._mouth.listen_for(self._plan)
+        self._do(self._holder.want({entry.address: entry.wish for entry in self._plan.entries}, self._now()))
+        self._show()  # an entry may have other interfaces now
+
+    def _watch_fence(self) -> bool:
+        """Whether the fence was moved; what follows from it is done."""
+        is_fenced = self._is_fenced()
+        if is_fenced is self._was_fenced:
+            return False
+        self._was_fenced = is_fenced
+        _log.warning("layer 2 is fenced: too few other speakers are heard" if is_fenced else "layer 2 is open again")
+        now = self._now()
+        self._do(self._holder.fence(now) if is_fenced else self._holder.unfence(now))
+        return True
+
+    def _overheard(self, frame: bytes) -> None:
+        self._watch_fence()
+        heard = self._rules.heard(frame, self._mouth.own_macs)
+        if heard is None or not self._holder.is_wanted(heard.address):
+            return
+        is_before_us = self._precedes(heard.address, heard.mac)
+        if heard.claim is links.Claim.ANSWER and heard.address in self._held:
+            self._rivals[heard.address, heard.mac] += 1
+            if self._rivals[heard.address, heard.mac] == 1:
+                _log.warning(
+                    "another station claims an address", ip=str(heard.address), mac=links.format_mac(heard.mac)
+                )
+                self._changed()
+        self._do(self._holder.heard(heard.address, heard.claim, heard.mac, self._now(), is_before_us=is_before_us))
+
+    def _tick(self) -> None:
+        self._timer = None
+        if not self._watch_fence():
+            self._do(self._holder.tick(self._now()))
+
+    def _do(self, actions: links.Actions) -> None:
+        self._mouth.ask(actions.ask)
+        if actions.taken or actions.dropped:
+            self._held = self._holder.held
+            self._show()
+            self._changed()
+        self._mouth.insist(actions.defended)
+        for loss in actions.lost:
+            _log.warning("address yielded", ip=str(loss.address), to=links.format_mac(loss.rival))
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._holder.next_at is not None:
+            self._timer = asyncio.get_running_loop().call_at(self._holder.next_at, self._tick)
+
+    def _show(self) -> None:
+        entries = self._plan.entries
+        held = entries if len(self._held) == len(entries) else tuple(e for e in entries if e.address in self._held)
+        self._mouth.set_plan(values.L2Plan(held))
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
