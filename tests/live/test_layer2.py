@@ -166,11 +166,40 @@ def test_a_takeover_moves_the_entry_of_the_client_without_a_question(segment, fa
     segment.one.plan(address)
     resolve(segment, address, segment.one.mac)
     started = time.monotonic()
-    segment.two.plan(address)
     segment.one.plan()
+    segment.two.plan(address)
     until_known(segment.client, address, segment.two.mac)
     assert time.monotonic() - started < 1.0
     assert segment.two.report()["addresses"][address][:2] == [0, 0]
+
+
+@pytest.mark.parametrize("family", ["vip", "vip6"])
+def test_nobody_takes_an_address_that_another_node_answers_for(segment, ear, family, request):
+    address = request.getfixturevalue(family)
+    segment.one.plan(address)
+    ear.heard()
+    segment.two.plan(address)  # returns after a second of asking in vain
+    said = [message for message in ear.heard() if about(message) == address and is_from(message, segment.two)]
+    assert len(said) >= 2
+    assert not any(is_claim(message, address) for message in said)
+    resolve(segment, address, segment.one.mac)
+    segment.one.plan()
+    until_known(segment.client, address, segment.two.mac)
+
+
+def about(message):
+    return str(message.target_address if isinstance(message, arp.ArpFrame) else message.target)
+
+
+def is_from(message, node):
+    mac = message.sender_mac if isinstance(message, arp.ArpFrame) else message.source
+    return links.format_mac(mac) == node.mac
+
+
+def is_claim(message, address):
+    if isinstance(message, arp.ArpFrame):
+        return str(message.sender_address) == address
+    return isinstance(message, ndp.Advertisement)
 
 
 def test_an_address_outside_the_plan_is_not_answered(segment, ear, vip, vip6):

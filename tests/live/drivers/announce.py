@@ -1,10 +1,11 @@
 """The real announcer under remote control: one JSON command per line on stdin, one JSON answer per line on stdout.
 
-`{"plan": [["10.99.0.200", ["eth0"]], ...]}` sets the plan, `{"deaf": 100}` lets the kernel drop netlink events by making so
+`{"plan": [["10.99.0.200", ["eth0"]], ...]}` sets the plan and waits until it is held, `{"deaf": 100}` lets the kernel drop netlink events by making so
 many of them unheard, `{"report": true}` changes nothing; all answer with the counts and the interfaces. End of input stops. Started by live tests inside a network namespace.
 """
 
 import asyncio
+import contextlib
 import json
 import socket
 import subprocess
@@ -44,6 +45,14 @@ def plan(rows: list[tuple[str, list[str]]]) -> values.L2Plan:
     return values.L2Plan(tuple(sorted(entries, key=lambda entry: (entry.address.version, int(entry.address)))))
 
 
+async def holding(announcer: claimant.Claimant, wanted: values.L2Plan) -> None:
+    """Returns when everything wanted is held; not at all later than addresses need that nobody else answers for."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(1):
+            while len(announcer.held()) < len(wanted.entries):
+                await asyncio.sleep(0.001)
+
+
 def deafen(followed: netlink.KernelLinks, events: int) -> None:
     """Blocks the event loop meanwhile, as a machine under load would."""
     followed._events.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -62,7 +71,9 @@ async def main() -> None:
     while line := await reader.readline():
         command = json.loads(line)
         if "plan" in command:
-            announcer.set_plan(plan(command["plan"]))
+            wanted = plan(command["plan"])
+            announcer.set_plan(wanted)
+            await holding(announcer, wanted)
         if "deaf" in command:
             deafen(followed, command["deaf"])
         print(json.dumps(report(announcer, followed)), flush=True)
