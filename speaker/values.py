@@ -1,6 +1,8 @@
 """What the speaker decides, as frozen values: made by `speaker.core`, carried out by `speaker.boundary`."""
 
 import enum
+import fnmatch
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from frr_adapter import addresses
@@ -86,6 +88,11 @@ class BgpPlan:
     extras: str = ""
 
 
+def is_named(interface: str, patterns: Iterable[str]) -> bool:
+    """Whether one of the names or patterns is meant for the interface."""
+    return any(fnmatch.fnmatchcase(interface, pattern) for pattern in patterns)
+
+
 class Wish(enum.Enum):
     """What the plan wants of an address on this node."""
 
@@ -98,7 +105,9 @@ class Wish(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class L2Entry:
-    """One address that this node may answer for. Empty `interfaces` means on all of them."""
+    """One address that this node may answer for. `interfaces` are names, or patterns as shells know them (`eth*`, `bond[01]`); empty
+    means all of them.
+    """
 
     address: addresses.Address
     interfaces: frozenset[str] = frozenset()
@@ -106,7 +115,7 @@ class L2Entry:
 
     def is_on(self, interface: str) -> bool:
         """Whether the address is answered for on that interface."""
-        return not self.interfaces or interface in self.interfaces
+        return not self.interfaces or interface in self.interfaces or is_named(interface, self.interfaces)
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,3 +138,19 @@ def test_damaged_requests_never_raise(frame, data):
     position = data.draw(st.integers(0, len(frame) - 1))
     damaged = frame[:position] + data.draw(st.binary(max_size=3)) + frame[position + 1 :]
     assert isinstance(responder.answer(damaged, ETH0, TABLE), links.Answer | links.Refused)
+
+
+@pytest.mark.parametrize(
+    ("names", "served"),
+    [
+        (frozenset(), {"eth0", "eth1", "bond0", "eth*"}),
+        ({"eth0"}, {"eth0"}),
+        ({"eth*"}, {"eth0", "eth1", "eth*"}),
+        ({"bond[01]", "eth1"}, {"bond0", "eth1"}),
+        ({"ETH0", "eth"}, set()),
+        ({"*"}, {"eth0", "eth1", "bond0", "eth*"}),
+    ],
+)
+def test_interfaces_by_name_or_pattern(names, served):
+    entry = values.L2Entry(ipaddress.ip_address("10.99.0.200"), frozenset(names))
+    assert {name for name in ("eth0", "eth1", "bond0", "eth*") if entry.is_on(name)} == served
