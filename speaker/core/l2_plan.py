@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from frr_adapter import addresses
 from frr_adapter.model import advertisement, cluster, pool, service, snapshot
 from speaker import values
-from speaker.core import election, eligibility
+from speaker.core import election, eligibility, ordered, shares
 
 Result = tuple[values.L2Plan, tuple[values.Decision, ...]]
 
@@ -45,7 +45,7 @@ def plan(world: snapshot.Snapshot, node: str, *, ignore_exclude: bool, live: fro
 class Planner:
     """`plan` with a memory. One instance serves one node for the life of the program.
 
-    A decision is remembered as long as the Service and its endpoints are the very same frozen objects; a change of pools,
+    A decision is remembered as long as the Service is the very same object and its endpoints are equal; a change of pools,
     advertisements or available nodes forgets everything.
     """
 
@@ -53,21 +53,54 @@ class Planner:
         self._node = node
         self._ignore_exclude = ignore_exclude
         self._known_basis: _Basis | None = None
-        self._memory: dict[str, tuple[service.Service, tuple[cluster.Endpoint, ...], Share]] = {}
+        self._shares: shares.Shares[Share] = shares.Shares()
+        self._entries = _Entries()
+        self._plan = values.L2Plan()
 
     def plan(self, world: snapshot.Snapshot, *, live: frozenset[str] | None) -> Result:
         """As the function `plan`."""
         basis = _basis(world, ignore_exclude=self._ignore_exclude, live=live)
-        known = self._memory if basis == self._known_basis else {}
-        memory = {}
-        for item in world.services:
-            endpoints = world.endpoints.get(item.key, ())
-            before = known.get(item.key)
-            if before is None or before[0] is not item or before[1] is not endpoints:
-                before = (item, endpoints, share_of(item, endpoints, basis, self._node))
-            memory[item.key] = before
-        self._known_basis, self._memory = basis, memory
-        return _assemble(share for _, _, share in memory.values())
+        if basis != self._known_basis:
+            self._shares, self._entries = shares.Shares(), _Entries()
+        self._known_basis = None  # should anything below fail, the next plan is made from scratch
+
+        def decide(candidate: snapshot.Candidate) -> Share:
+            return share_of(candidate.service, candidate.endpoints, basis, self._node)
+
+        entries = self._entries.change(*self._shares.follow(world.candidates, decide))
+        if entries is not self._plan.entries:
+            self._plan = values.L2Plan(entries)
+        self._known_basis = basis
+        return self._plan, self._shares.decisions
+
+
+class _Entries:
+    """Entries of the plan, kept sorted while the addresses of single services come and go; as `_assemble` from scratch."""
+
+    def __init__(self) -> None:
+        self._wanted: dict[ordered.Place, dict[str, Share]] = {}
+        self._sorted: ordered.Ordered[values.L2Entry] = ordered.Ordered()
+
+    def change(self, gone: Iterable[Share], come: Iterable[Share]) -> tuple[values.L2Entry, ...]:
+        """Sorted by family and address; the very same tuple until one of them changes."""
+        touched: dict[ordered.Place, addresses.Address] = {}
+        for share in filter(_announces, gone):
+            for address in share.decision.addresses:
+                touched[_order(address)] = address
+                self._wanted[_order(address)].pop(share.decision.service, None)
+        for share in filter(_announces, come):
+            for address in share.decision.addresses:
+                touched[_order(address)] = address
+                self._wanted.setdefault(_order(address), {})[share.decision.service] = share
+        self._sorted.change({place: self._entry(place, address) for place, address in touched.items()})
+        return self._sorted.items
+
+    def _entry(self, place: ordered.Place, address: addresses.Address) -> values.L2Entry | None:
+        wanted = self._wanted[place]
+        if not wanted:
+            del self._wanted[place]
+            return None
+        return values.L2Entry(address, _united(share.interfaces for share in wanted.values()))
 
 
 def _basis(world: snapshot.Snapshot, *, ignore_exclude: bool, live: frozenset[str] | None) -> _Basis:
@@ -121,8 +154,7 @@ def scores_of(advertisements: Iterable[advertisement.L2Advertisement]) -> dict[s
 
 def interfaces_of(advertisements: Iterable[advertisement.L2Advertisement]) -> frozenset[str]:
     """The interfaces that the node's advertisements name together; empty, meaning all, when one of them names none."""
-    named = tuple(ad.interfaces for ad in advertisements)
-    return frozenset() if not all(named) else frozenset[str]().union(*named)
+    return _united(ad.interfaces for ad in advertisements)
 
 
 def unreachable(wanted: values.L2Plan, known: frozenset[str]) -> tuple[values.L2Entry, ...]:
@@ -134,18 +166,27 @@ def _abstain(item: service.Service, reason: values.Reason, found: tuple[addresse
     return Share(values.Decision(item.key, values.Protocol.LAYER2, found, values.Abstain(reason)))
 
 
-def _assemble(shares: Iterable[Share]) -> Result:
-    """Services may share an address: it is answered for wherever one of them wants it."""
+def _announces(share: Share) -> bool:
+    return isinstance(share.decision.verdict, values.Announce)
+
+
+def _order(address: addresses.Address) -> ordered.Place:
+    return (address.version, int(address))
+
+
+def _united(named: Iterable[frozenset[str]]) -> frozenset[str]:
+    """Services may share an address: it is answered for wherever one of them wants it; empty means everywhere."""
+    found = tuple(named)
+    return frozenset() if not all(found) else frozenset[str]().union(*found)
+
+
+def _assemble(shared: Iterable[Share]) -> Result:
     decisions: list[values.Decision] = []
-    wanted: dict[addresses.Address, frozenset[str]] = {}
-    for share in shares:
+    wanted: dict[addresses.Address, list[frozenset[str]]] = {}
+    for share in shared:
         decisions.append(share.decision)
-        if not isinstance(share.decision.verdict, values.Announce):
-            continue
-        for address in share.decision.addresses:
-            before = wanted.get(address, share.interfaces)
-            is_everywhere = not before or not share.interfaces
-            wanted[address] = frozenset() if is_everywhere else before | share.interfaces
-    entries = (values.L2Entry(address, interfaces) for address, interfaces in wanted.items())
-    ordered = tuple(sorted(entries, key=lambda entry: (entry.address.version, int(entry.address))))
-    return values.L2Plan(ordered), tuple(decisions)
+        if _announces(share):
+            for address in share.decision.addresses:
+                wanted.setdefault(address, []).append(share.interfaces)
+    entries = (values.L2Entry(address, _united(wanted[address])) for address in sorted(wanted, key=_order))
+    return values.L2Plan(tuple(entries)), tuple(decisions)
