@@ -17,7 +17,6 @@ from controller.core import leadership, trouble
 from frr_adapter import errors, refs
 from frr_adapter.boundary import (
     clock,
-    configuration_state,
     decoders,
     health,
     kube,
@@ -25,6 +24,7 @@ from frr_adapter.boundary import (
     memory,
     metrics,
     outbox,
+    own_object,
     perform,
     pods,
     ports,
@@ -115,7 +115,7 @@ async def run(chosen: settings.Settings) -> None:
                 for each in decoders.resources(kinds, chosen.namespace)
             ]
             if decides:
-                own_state = configuration_state.follow(api, trouble.state_ref(chosen.namespace), the_loop.state_changed)
+                own_state = own_object.follow(api, trouble.state_ref(chosen.namespace), the_loop.state_changed)
                 running += [tasks.create_task(each) for each in (the_loop.run(), out.run(), own_state)]
             if reviewer is not None:
                 running.append(tasks.create_task(reviewer.run()))

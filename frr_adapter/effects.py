@@ -66,4 +66,62 @@ class WriteConfigurationState:
     messages: tuple[str, ...]
 
 
-Effect = EmitEvent | WriteServiceStatus | WritePoolStatus | WriteConfigurationState
+@dataclass(frozen=True, slots=True)
+class WriteServiceBgpStatus:
+    """To which peers (BGPPeer names, sorted) a node announces a service: its ServiceBGPStatus, an object with a made-up name.
+
+    `ref` is the Service, `namespace` that of the object. `name` is the object that is there, empty when there is none yet;
+    `surplus` are names of objects about the same that are to go. Without peers nothing is written. `is_stray` when the object
+    that is there has another owner than it should.
+    """
+
+    ref: refs.ObjectRef
+    namespace: str
+    node: str
+    peers: tuple[str, ...]
+    name: str = ""
+    is_stray: bool = False
+    surplus: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SessionStatus:
+    """One BGP session in a NodeBGPStatus; `peers` are BGPPeer names, `state` and `last_reset` FRR's words."""
+
+    neighbor: str
+    vrf: str
+    peers: tuple[str, ...]
+    state: str
+    bfd: str
+    last_reset: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WriteNodeBgpStatus:
+    """The NodeBGPStatus object of this speaker; created when absent. Times are put in when it is written.
+
+    `wanted` and `applied` are fingerprints of configurations, `state` and `way` the words that the kind allows (`way` may be
+    empty); `resets` name the sessions that the last disturbing change reset.
+    """
+
+    ref: refs.ObjectRef
+    labels: tuple[tuple[str, str], ...]
+    frr_version: str
+    is_frr_up: bool
+    wanted: str
+    applied: str
+    state: str
+    way: str
+    last_error: str
+    resets: tuple[str, ...]
+    sessions: tuple[SessionStatus, ...]
+
+
+Effect = (
+    EmitEvent
+    | WriteServiceStatus
+    | WritePoolStatus
+    | WriteConfigurationState
+    | WriteServiceBgpStatus
+    | WriteNodeBgpStatus
+)

@@ -30,5 +30,9 @@ class ApplyError(FrrAdapterError):
     """FRR refused a configuration or could not be reached; what FRR ran before may still run."""
 
 
+class DutyError(FrrAdapterError):
+    """A task that has to run as long as the program has ended: the program ends too, to be started again whole."""
+
+
 class FrameError(FrrAdapterError):
     """Bytes that are not the frame they claim to be."""

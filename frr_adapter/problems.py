@@ -17,6 +17,7 @@ class Reason(enum.StrEnum):
     OVERLAP = "Overlap"
     NOT_FOUND = "NotFound"
     UNSUPPORTED = "Unsupported"
+    REFUSED = "Refused"
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -6,14 +6,16 @@ import os
 import signal
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from frr_adapter import errors
 from frr_adapter.boundary import (
+    bgp_metrics,
     clock,
     completing,
-    configuration_state,
     decoders,
+    duties,
     files,
     health,
     hot,
@@ -22,16 +24,20 @@ from frr_adapter.boundary import (
     memory,
     metrics,
     outbox,
+    own_object,
     perform,
     pods,
+    proofreading,
+    quarantine,
     reload,
+    service_bgp_status,
     store,
     watch,
 )
 from speaker import exclusion, loop, settings
-from speaker.boundary import applying, claimant, netlink, sidecar, sockets
+from speaker.boundary import applying, bfd_care, claimant, measuring, netlink, observing, sidecar, sockets
 from speaker.core import layer2 as layer2_rules
-from speaker.core import report
+from speaker.core import node_status, report
 
 _log = logs.get_logger()
 
@@ -55,7 +61,7 @@ async def run(chosen: settings.Settings) -> None:
 
     def take(event: watch.WatchEvent) -> None:
         if known.apply(event):
-            the_loop.poke()
+            the_loop.changed()
 
     async with contextlib.AsyncExitStack() as stack:
         api = await stack.enter_async_context(
@@ -63,55 +69,93 @@ async def run(chosen: settings.Settings) -> None:
         )
         owner = await pods.owner(api, chosen.namespace, chosen.pod_name)
         author = perform.Author("metallb-speaker", chosen.node_name, owner)
-        out = outbox.Outbox(perform.Performer(api, clock.SystemClock(), author), the_loop.failed)
-        bgp = _applying(chosen, the_loop, registry)
-        the_loop.connect(out, bgp)
-        probes = health.probe_routes(lambda: (), the_loop.unready)
+        out = outbox.Outbox(perform.Performer(api, clock.SystemClock(), author), the_loop.failed, the_loop.performed)
+        bgp = _bgp(chosen, the_loop, registry)
+        uid = owner["uid"] if owner is not None else ""
+        the_loop.connect(out, bgp.applying if bgp is not None else None, uid)
+        lasting = duties.Duties()
+        # A dead FRR is no reason to be started anew, but to be not ready: what is announced by layer 2 would be lost for nothing.
+        probes = health.probe_routes(lasting.dead, the_loop.unready)
         stack.push_async_callback(_close, await health.HttpServer.start("127.0.0.1", chosen.health_probe_port, probes))
-        metered = _metered(registry, the_loop)
+        metered = _metered(registry, the_loop, bgp)
         stack.push_async_callback(_close, await health.HttpServer.start(chosen.host, chosen.port, metered))
         await announcer.start()
         stack.push_async_callback(announcer.stop)
         async with asyncio.TaskGroup() as tasks:
-            running: list[asyncio.Task[None]] = [
-                tasks.create_task(watch.follow(api, each, decoders.DECODERS[each.kind], take))
-                for each in decoders.resources(loop.KINDS, chosen.namespace)
-            ]
-            running += [tasks.create_task(the_loop.run()), tasks.create_task(out.run())]
+            for each in decoders.resources(loop.KINDS, chosen.namespace):
+                lasting.start(tasks, f"watch {each.kind}", watch.follow(api, each, decoders.DECODERS[each.kind], take))
+            lasting.start(tasks, "cycles", the_loop.run())
+            lasting.start(tasks, "effects", out.run())
             own_state = report.state_ref(chosen.node_name, chosen.namespace)
-            running.append(tasks.create_task(configuration_state.follow(api, own_state, the_loop.state_changed)))
+            lasting.start(tasks, "watch own state", own_object.follow(api, own_state, the_loop.state_changed))
+            own_status = node_status.status_ref(chosen.node_name, chosen.namespace)
+            lasting.start(tasks, "watch own status", own_object.follow(api, own_status, the_loop.node_status_changed))
+            of_services = service_bgp_status.resource(chosen.node_name, chosen.namespace)
+            decode = decoders.DECODERS[of_services.kind]
+            lasting.start(
+                tasks, "watch status of services", watch.follow(api, of_services, decode, the_loop.service_status)
+            )
             if bgp is not None:
-                running.append(tasks.create_task(bgp.run()))
+                lasting.start(tasks, "configuring FRR", bgp.applying.run())
                 follower = sidecar.Sidecar(Path(chosen.frr_vty_dir))
-                running.append(tasks.create_task(follower.watch(bgp.down, bgp.up)))
+                lasting.start(tasks, "following FRR's life", follower.watch(bgp.applying.down, bgp.applying.up))
+                lasting.start(tasks, "observing FRR", bgp.observing.run())
+                lasting.start(tasks, "mending BFD", bgp.care.run())
+                lasting.start(tasks, "measuring", bgp.measuring.run())
             asyncio.get_running_loop().call_later(_SETTLE_SECONDS, memory.settle)
             await stop.wait()
             _log.info("stopping; what is announced stays announced")
-            for task in running:
-                task.cancel()
+            lasting.stop()
 
 
-def _applying(chosen: settings.Settings, the_loop: loop.Loop, registry: metrics.Metrics) -> applying.Applying | None:
+@dataclass(frozen=True, slots=True)
+class _Bgp:
+    """Everything around FRR that runs."""
+
+    applying: applying.Applying
+    care: bfd_care.BfdCare
+    observing: observing.Observing
+    measuring: measuring.Measuring
+
+
+def _bgp(chosen: settings.Settings, the_loop: loop.Loop, registry: metrics.Metrics) -> _Bgp | None:
     if not chosen.frr_vty_dir:
         return None
     templates = files.read_templates()
     directory, frr_conf = Path(chosen.frr_vty_dir), Path(chosen.frr_config_file)
-    whole = completing.CompletingApplier(
-        reload.ReloadApplier(frr_conf, Path(chosen.frr_reload), templates), directory, templates
-    )
-    applier = hot.HotApplier(whole, directory, templates, frr_conf, metrics.ApplyMetrics(registry))
-    return applying.Applying(applier, the_loop.applied)
+    frr_reload, counted = Path(chosen.frr_reload), metrics.ApplyMetrics(registry)
+    reloading = reload.ReloadApplier(frr_conf, frr_reload, templates, proofreader=proofreading.beside(frr_reload))
+    whole = completing.CompletingApplier(reloading, directory, templates)
+    applier = hot.HotApplier(whole, directory, templates, frr_conf, counted)
+    care = bfd_care.BfdCare(applier, directory, bgp_metrics.BfdCareMetrics(registry))
+
+    def observed(look: observing.Look) -> None:
+        care.observed(look.sessions, look.bfd)
+        the_loop.observed(look.observation)
+
+    def applied(outcome: applying.Outcome) -> None:
+        the_loop.applied(outcome)
+        observer.soon()
+
+    observer = observing.Observing(directory, observed, bgp_metrics.SessionMetrics(registry))
+    measured = measuring.Measuring(directory, observer.has_session, bgp_metrics.EventMetrics(registry))
+    choosing = quarantine.QuarantineApplier(care, chosen.namespace, counted)
+    configuring = applying.Applying(choosing, applied, measured.landed)
+    care.connect(configuring.again)
+    return _Bgp(configuring, care, observer, measured)
 
 
 def _exclusion(path: Path) -> exclusion.Exclusion:
     return exclusion.parse(path.read_text(encoding="utf-8")) if path.exists() else exclusion.Exclusion()
 
 
-def _metered(registry: metrics.Metrics, the_loop: loop.Loop) -> Mapping[str, health.Route]:
+def _metered(registry: metrics.Metrics, the_loop: loop.Loop, bgp: _Bgp | None) -> Mapping[str, health.Route]:
     inner = health.metrics_routes(registry)["/metrics"]
 
     def route() -> health.Answer:
         the_loop.refresh_metrics()
+        if bgp is not None:
+            bgp.observing.scraped()
         return inner()
 
     return {"/metrics": route}
@@ -130,6 +174,9 @@ def main() -> int:
         asyncio.run(run(chosen))
     except errors.FrrAdapterError as error:
         print(f"speaker: {error}".replace("speaker: speaker:", "speaker:"), file=sys.stderr)
+        return 1
+    except ExceptionGroup:
+        _log.exception("a task failed; the speaker ends, to be started again whole")
         return 1
     return 0
 

@@ -7,15 +7,15 @@ on. A second cycle without news changes nothing.
 import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import NoReturn, assert_never
 
-from frr_adapter import effects, errors, problems
-from frr_adapter.boundary import logs, metrics, outbox, perform, store
+from frr_adapter import effects, errors, problems, refs
+from frr_adapter.boundary import logs, metrics, outbox, perform, store, watch
 from frr_adapter.resolve import view
 from speaker import settings as settings_
 from speaker import values
 from speaker.boundary import applying, ports
-from speaker.core import bgp_plan, compose, l2_plan, report
+from speaker.core import bgp_plan, bgp_status, composer, l2_plan, node_status, refusal_events, report
 
 _log = logs.get_logger()
 
@@ -36,6 +36,9 @@ KINDS = (
 """What the speaker watches. No cycle runs before all of them are listed: half a world would withdraw routes."""
 
 _RETRY_SECONDS = 1.0
+
+STATUS_SECONDS = 1.0
+"""Between two looks at what the status objects should say: they are for people, and thousands of services may change at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,7 @@ class Loop:
         known: store.Store,
         announcer: ports.Announcer,
         registry: metrics.Metrics,
+        status_seconds: float = STATUS_SECONDS,
     ) -> None:
         self._settings = settings
         self._store = known
@@ -73,20 +77,43 @@ class Loop:
         self._l2_planner = l2_plan.Planner(settings.node_name, ignore_exclude=settings.ignore_exclude_lb)
         self._client_metrics = metrics.ClientMetrics(registry)
         self._speaker_metrics = metrics.SpeakerMetrics(registry)
-        self._announced = report.NOTHING_ANNOUNCED
+        self._composer = composer.Composer(log_level=settings.log_level, frr_log_level=settings.frr_log_level)
+        self._diary = report.Diary()
         self._unreachable: tuple[effects.EmitEvent, ...] = ()
         self._messages: tuple[problems.Problem, ...] | None = None
         self._reported: effects.WriteConfigurationState | None = None
         self._apply_error = ""
+        self._refused: tuple[problems.Problem, ...] = ()  # objects that FRR does not take; everything else runs
+        self._cycle_error = ""
         self._observation = values.NOTHING_OBSERVED
+        self._since: float | None = None  # the oldest watched change that no cycle has seen yet
         self._wake = asyncio.Event()
         self._cycles = 0
+        self._blame = refusal_events.NOBODY
+        self._routes: tuple[values.Route, ...] = ()
+        self._credit: tuple[tuple[values.Route, ...], bgp_status.Credit] = ((), bgp_status.NOBODY)
+        self._ledger = bgp_status.Ledger(settings.node_name, settings.namespace)
+        self._chronicle = node_status.Chronicle(settings.node_name, settings.namespace)
+        self._chronicle_failures = 0
+        self._status_seconds = status_seconds
+        self._status_timer: asyncio.TimerHandle | None = None
+        self._status_at = 0.0
         self._outbox: outbox.Outbox | None = None
         self._bgp: applying.Applying | None = None
 
-    def connect(self, out: outbox.Outbox, bgp: applying.Applying | None) -> None:
-        """Where effects and the FRR configuration go; both call back into the loop, hence after construction."""
+    def connect(self, out: outbox.Outbox, bgp: applying.Applying | None, owner: str = "") -> None:
+        """Where effects and the FRR configuration go; both call back into the loop, hence after construction.
+
+        `owner` is the UID of the pod that shall own the status objects, empty when it is not known.
+        """
         self._outbox, self._bgp = out, bgp
+        self._ledger.owned_by(owner)
+
+    def changed(self) -> None:
+        """A watched object changed just now: a cycle is due, and how long FRR needs to hear of it is measured from here."""
+        if self._since is None:
+            self._since = asyncio.get_running_loop().time()
+        self.poke()
 
     def poke(self) -> None:
         """There is news: a cycle is due."""
@@ -104,27 +131,74 @@ class Loop:
             self._reported = None
             asyncio.get_running_loop().call_later(_RETRY_SECONDS, self.poke)
 
+        now = asyncio.get_running_loop().time()
+        for failure in failures:
+            if isinstance(failure.effect, effects.WriteServiceBgpStatus):
+                self._ledger.failed(failure.effect, now)
+                self._tell_status()
+            elif isinstance(failure.effect, effects.WriteNodeBgpStatus):
+                self._chronicle_failures += 1
+                pause = bgp_status.pause(self._chronicle_failures)
+                asyncio.get_running_loop().call_later(pause, self.node_status_changed)
+
+    def performed(self, effect: effects.Effect) -> None:
+        """The API took an effect."""
+        if isinstance(effect, effects.WriteServiceBgpStatus):
+            self._ledger.performed(effect, asyncio.get_running_loop().time())
+            self._tell_status()
+        elif isinstance(effect, effects.WriteNodeBgpStatus):
+            self._chronicle_failures = 0
+
+    def service_status(self, event: watch.WatchEvent) -> None:
+        """News of the ServiceBGPStatus objects of this node, whoever wrote or deleted them. Nothing else waits for them."""
+        now = asyncio.get_running_loop().time()
+        match event:
+            case watch.Listed():
+                self._ledger.listed()
+            case watch.Upserted(decoded=newest):
+                if newest.value is not None:
+                    self._ledger.seen(newest.value, now)
+            case watch.Deleted(ref=ref):
+                self._ledger.gone(ref, now)
+            case _:
+                assert_never(event)
+        self._tell_status()
+
+    def node_status_changed(self) -> None:
+        """Somebody, perhaps we, wrote or deleted our NodeBGPStatus object: it is compared and written again."""
+        self._chronicle.forget()
+        self._tell_status()
+
     def applied(self, outcome: applying.Outcome) -> None:
         """How the last attempt to configure FRR ended."""
         text = str(outcome) if isinstance(outcome, errors.ApplyError) else ""
-        if text != self._apply_error:
-            self._apply_error = text
+        refused = self._refused
+        if not isinstance(outcome, errors.ApplyError):
+            self._chronicle.applied(outcome)
+            refused = report.refused(outcome.left_out)
+        if (text, refused) != (self._apply_error, self._refused):
+            self._apply_error, self._refused = text, refused
             self.poke()
+        blame = refusal_events.blamed(outcome, self._blame)
+        if new := blame - self._blame:
+            self._put(refusal_events.events(new, self._uids({ref.kind for ref, _ in new}), self._settings.node_name))
+        self._blame = blame
         self._tell_status()
 
     def observed(self, observation: values.Observation) -> None:
         """What FRR says about its sessions now; for people only, nothing is planned for it."""
-        if observation != self._observation:
-            self._observation = observation
-            self._tell_status()
+        self._observation = observation
+        self._tell_status()  # also when FRR says nothing, as before: that it is up or down is told too
 
     def unready(self) -> tuple[str, ...]:
         """Why the speaker is not ready, empty when it is."""
         reasons = [f"not listed yet: {kind}" for kind in self._store.unlisted]
         if not reasons and not self._cycles:
             reasons.append("no cycle has run yet")
+        if self._cycle_error:
+            reasons.append(f"the last cycle failed: {self._cycle_error}")
         if self._bgp is not None and not self._bgp.is_up:
-            reasons.append("FRR does not answer")
+            reasons.append(": ".join(filter(None, ("FRR does not answer", self._bgp.trouble))))
         elif self._bgp is not None and not self._bgp.is_applied:
             reasons.append(f"FRR does not run the wanted configuration: {self._apply_error or 'being applied'}")
         return tuple(reasons)
@@ -148,7 +222,8 @@ class Loop:
                 continue
             try:
                 self.cycle()
-            except Exception:
+            except Exception as problem:
+                self._cycle_error = f"{type(problem).__name__}: {problem}"
                 _log.exception("cycle failed")
                 self._client_metrics.update_errors.add()
                 asyncio.get_running_loop().call_later(_RETRY_SECONDS, self.poke)
@@ -156,29 +231,30 @@ class Loop:
 
     def cycle(self) -> CycleReport:
         """One cycle: plans everything from what is known now and hands on what is wanted."""
+        since, self._since = self._since, None
         world, left_out = self._view.look({kind: self._store.objects(kind) for kind in KINDS})
-        found = (*self._store.all_problems, *left_out)
+        found = (*self._store.all_problems, *left_out, *self._refused)
         layer2, layer2_decisions = self._l2_planner.plan(world, live=None)
         self._announcer.set_plan(layer2)
-        decisions: tuple[values.Decision, ...] = layer2_decisions
+        decisions: tuple[tuple[values.Decision, ...], ...] = ((), layer2_decisions)
         routes = 0
         if self._bgp is not None:
             bgp, bgp_decisions = self._bgp_planner.plan(world)
-            settings = self._settings
-            self._bgp.want(compose.compose(bgp, log_level=settings.log_level, frr_log_level=settings.frr_log_level))
-            decisions = (*bgp_decisions, *layer2_decisions)
-            routes = len(bgp.routes)
-        changes = report.changes(decisions, self._announced)
-        self._announced = report.announced(decisions)
+            self._bgp.want(self._composer.compose(bgp), since)
+            decisions = (bgp_decisions, layer2_decisions)
+            self._routes, routes = bgp.routes, len(bgp.routes)
+        changes = self._diary.follow(decisions)
         node = self._settings.node_name
         unreachable = report.unreachable_events(
-            l2_plan.unreachable(layer2, self._announcer.known_interfaces()), self._announced, world, node
+            l2_plan.unreachable(layer2, self._announcer.known_interfaces()), self._diary.announced, world, node
         )
         new_unreachable = tuple(event for event in unreachable if event not in self._unreachable)
         self._unreachable = unreachable
         self._put((*report.events(changes, world, node), *new_unreachable))
         self._tell(changes, found)
         self._cycles += 1
+        self._cycle_error = ""
+        self._tell_status()
         self._client_metrics.updates.add()
         summary = CycleReport(len(world.services), routes, len(layer2.entries), len(changes), len(found))
         _log.debug("cycle", summary=str(summary))
@@ -192,6 +268,9 @@ class Loop:
         """Logs, metrics and the ConfigurationState object; each only when something is new."""
         for change in changes:
             shown = [str(address) for address in change.addresses]
+            self._speaker_metrics.set_announced(
+                change.service, str(change.protocol), self._settings.node_name, () if change.reason else shown
+            )
             if change.reason:
                 _log.info(
                     "withdrawn", service=change.service, protocol=str(change.protocol), ips=shown, reason=change.reason
@@ -203,15 +282,36 @@ class Loop:
                 _log.error("configuration problem", problem=problem.line, reason=str(problem.reason))
             self._messages = found
         self._client_metrics.set_config(loaded=True, stale=bool(found or self._apply_error))
-        self._speaker_metrics.set_announced(
-            metrics.Announced(key, str(protocol), self._settings.node_name, str(address))
-            for (key, protocol), held in self._announced.items()
-            for address in held
-        )
         state = report.configuration_state(found, self._apply_error, self._settings.node_name, self._settings.namespace)
         if state != self._reported:
             self._reported = state
             self._put((state,))
 
-    def _tell_status(self) -> None:
-        """The status objects of this node; each only when something is new."""
+    def _uids(self, kinds: Iterable[str]) -> dict[refs.ObjectRef, str]:
+        known = (value for kind in kinds if kind in KINDS for value in self._store.objects(kind))
+        return {value.ref: value.uid for value in known if hasattr(value, "uid")}
+
+    def _tell_status(self, due: float = 0.0) -> None:
+        """The status objects of this node: at `due` or soon, but never before the cycle's own work, and not too often."""
+        clock = asyncio.get_running_loop()
+        at = max(due, clock.time() + self._status_seconds / 10, self._status_at)
+        if not self._cycles or (self._status_timer is not None and self._status_timer.when() <= at):
+            return
+        if self._status_timer is not None:
+            self._status_timer.cancel()
+        self._status_timer = clock.call_at(at, self._write_status)
+
+    def _write_status(self) -> None:
+        clock = asyncio.get_running_loop()
+        self._status_timer, self._status_at = None, clock.time() + self._status_seconds
+        if self._bgp is not None:
+            trouble = "" if self._bgp.is_up else ": ".join(filter(None, ("FRR does not answer", self._bgp.trouble)))
+            error = trouble or self._apply_error or "; ".join(each.line for each in self._refused)
+            progress = node_status.Progress(self._bgp.is_up, self._bgp.wanted, self._bgp.applied, error)
+            status = self._chronicle.untold(progress, self._observation)
+            self._put((status,) if status is not None else ())
+        if self._credit[0] is not self._routes:
+            self._credit = (self._routes, bgp_status.credit(self._routes))
+        self._put(self._ledger.unsaid(self._credit[1], clock.time()))
+        if (due := self._ledger.next_at) is not None:
+            self._tell_status(due)

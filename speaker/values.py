@@ -2,7 +2,7 @@
 
 import enum
 import fnmatch
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from frr_adapter import addresses
@@ -125,6 +125,10 @@ class L2Plan:
     entries: tuple[L2Entry, ...] = ()
 
 
+Live = Mapping[str, frozenset[str] | None]
+"""Nodes whose speaker lives, with the names of the interfaces on which each can serve; None where that is not known."""
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What this node decided for one service: the verdict per protocol and, with it, the addresses concerned."""
@@ -133,6 +137,8 @@ class Decision:
     protocol: Protocol
     addresses: tuple[addresses.Address, ...]
     verdict: Verdict
+    wish: Wish | None = None
+    """On layer 2, what is wanted of the addresses; they are announced once they are held."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,22 +25,22 @@ class World:
         self.ads: dict[str, dict[str, Any]] = {"all": {"selectors": [{"color": "red"}]}, "none": {}}
         self.profiles: dict[str, dict[str, Any]] = {"plain": {}}
 
-    def config(self):
-        """What the speaker would want."""
+    def snapshot(self):
+        """What the speaker would see."""
         services = [
             w.make_service(f"default/{name}", *each["ips"], labels={"color": each["color"]})
             for name, each in self.services.items()
         ]
-        return compose.compose(
-            w.plan(
-                w.make_world(
-                    [w.make_peer(name, **fields) for name, fields in sorted(copy.deepcopy(self.peers).items())],
-                    [w.make_ad(name, **copy.deepcopy(fields)) for name, fields in sorted(self.ads.items())],
-                    services,
-                    bfd_profiles=[w.make_bfd(name, **fields) for name, fields in sorted(self.profiles.items())],
-                )
-            )
+        return w.make_world(
+            [w.make_peer(name, **fields) for name, fields in sorted(copy.deepcopy(self.peers).items())],
+            [w.make_ad(name, **copy.deepcopy(fields)) for name, fields in sorted(self.ads.items())],
+            services,
+            bfd_profiles=[w.make_bfd(name, **fields) for name, fields in sorted(self.profiles.items())],
         )
+
+    def config(self):
+        """What the speaker would want."""
+        return compose.compose(w.plan(self.snapshot()))
 
     def change(self) -> str:
         """One change of any kind."""

@@ -9,6 +9,11 @@ from frr_adapter.frr import statements
 DEFAULTS = {"detect-multiplier 3", "transmit-interval 300", "receive-interval 300"} | {
     f"echo {way}-interval 50" for way in ("transmit", "receive")
 }
+NOT_THE_DEFAULT = {
+    f"no bgp {what}" for what in ("ebgp-requires-policy", "default ipv4-unicast", "network import-check")
+}
+"""Settings that FRR prints in this form, since they are on by default."""
+
 _TWO_WORDS = ("timers connect", "bfd profile", "capability extended-nexthop")
 
 
@@ -55,14 +60,23 @@ class Daemon:
             return
         if line.path and not line.path[-1].startswith("address-family "):
             assert line.path in self.state or line.path == ("bfd",), f"{line} stands in a block that is not there"
-        if line.text.startswith("no "):
+        if line.text in NOT_THE_DEFAULT:
+            self._put(line.path, line.text)
+        elif line.text.startswith("no "):
             self._remove(line.path, line.text.removeprefix("no "))
         elif line.text.startswith("route-map "):
             self._entry(line.text)
+        elif line.text.startswith("router bgp "):
+            self._instance(line.text)
         else:
             self._put(line.path, line.text)
 
     def _put(self, path, text) -> None:
+        if text.startswith("neighbor ") and " remote-as " not in text:
+            head = f"neighbor {text.split()[1]} remote-as"
+            assert any(each[0] == path[0] and kind(each[-1]) == head for each in self.state), (
+                f"{path} {text}: no neighbor"
+            )
         self.state -= {each for each in self.state if each[:-1] == path and kind(each[-1]) == kind(text)}
         if text not in DEFAULTS:
             self.state.add((*path, text))
@@ -71,6 +85,14 @@ class Daemon:
             assert any(
                 each[:-1] == path and kind(each[-1]) == f"neighbor {words[1]} route-map out" for each in self.state
             )
+
+    def _instance(self, text) -> None:
+        vrf = text.split()[3:]
+        if any(
+            each[0].startswith("router bgp ") and each[0].split()[3:] == vrf and each[0] != text for each in self.state
+        ):
+            raise RefusedError(f"BGP is already running: {text}")
+        self.state.add((text,))
 
     def _entry(self, text) -> None:
         _, name, action, sequence = text.split()
@@ -87,7 +109,7 @@ class Daemon:
         match words:
             case ["route-map", name]:
                 gone = {each for each in self.state if each[0].split()[:2] == ["route-map", name]}
-            case ["route-map", *_]:
+            case ["route-map", *_] | ["router", "bgp", *_]:
                 gone = {each for each in self.state if each[0] == text}
             case ["neighbor", name]:
                 gone = {each for each in self.state if each[: len(path)] == path and each[-1].split()[:2] == words}

@@ -52,6 +52,7 @@ OWN_NETWORK = [
     "tests/live/test_layer2.py",
     "tests/live/test_frr_reload.py",
     "tests/live/test_frr_hot.py",
+    "tests/live/test_bgp_history.py",
 ]
 """Need root over a network of their own. Without root they run in a user namespace, where there is one."""
 

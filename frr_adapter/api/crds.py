@@ -1,4 +1,4 @@
-"""The nine CustomResourceDefinitions, derived from the types in `kinds`.
+"""The CustomResourceDefinitions of the ten kinds, derived from the types in `kinds`.
 
 `documents` gives them as plain JSON objects; the chart's YAML files are written from them and a test keeps both equal.
 """
@@ -136,6 +136,22 @@ KINDS: tuple[Kind, ...] = (
         "L2Advertisement announces the addresses of pools by ARP and NDP.",
         (*_POOL_COLUMNS, Column("Interfaces", "string", ".spec.interfaces"), _NODE_COLUMN),
         kinds.L2AdvertisementSpec,
+        required=(),
+    ),
+    Kind(
+        "NodeBGPStatus",
+        "nodebgpstatuses",
+        "v1beta1",
+        "NodeBGPStatus says how BGP on one node is: its sessions, and how far its configuration got. Written by speakers.",
+        (
+            Column("Node", "string", ".status.node"),
+            Column("State", "string", ".status.configuration.state"),
+            Column("Established", "string", ".status.established"),
+            Column("Error", "string", ".status.configuration.lastError"),
+            Column("Age", "date", ".metadata.creationTimestamp"),
+        ),
+        None,
+        kinds.NodeBGPStatusStatus,
         required=(),
     ),
     Kind(

@@ -1,4 +1,4 @@
-"""The nine kinds of group `metallb.io`, compatible field by field; written by users, except the three status kinds.
+"""The kinds of group `metallb.io`: nine compatible field by field, and NodeBGPStatus, which is ours; four are written by us.
 
 Read by `decode` (as types) and `crds` (as schemas).
 """
@@ -284,6 +284,63 @@ class ConfigurationStateStatus(Wire, frozen=True):
         tuple[Condition, ...] | None,
         schema("Conditions, one for each reporter.", x_kubernetes_list_type="map", x_kubernetes_list_map_keys=["type"]),
     ] = None
+
+
+class NodeFrr(Wire, frozen=True):
+    """FRR on the node."""
+
+    version: Annotated[str, schema("FRR's version; empty until it answered.")] = ""
+    up: Annotated[bool, schema("Whether all daemons of FRR answer.")] = False
+
+
+class NodeConfiguration(Wire, frozen=True):
+    """How far the wanted configuration is that of FRR."""
+
+    state: Annotated[
+        str,
+        schema(
+            "Applied when FRR runs what is wanted, Applying while it does not yet, Refused when it would not take it.",
+            enum=["Applied", "Applying", "Refused"],
+        ),
+    ] = "Applying"
+    wanted: Annotated[
+        str, schema("Fingerprint of the wanted configuration: comments do not count, passwords count as ***.")
+    ] = ""
+    applied: Annotated[str, schema("Fingerprint of what FRR took last; empty when nothing is known to run.")] = ""
+    way: Annotated[
+        str | None, schema("How it got there: line by line (hot) or as a whole (reload).", enum=["hot", "reload"])
+    ] = None
+    last_error: Annotated[str | None, schema("What FRR refused, and what it said; absent when all is well.")] = None
+    last_applied_time: Annotated[str | None, schema("When FRR took what it runs.", format="date-time")] = None
+    last_resets: Annotated[
+        tuple[str, ...], schema("Sessions that the last disturbing change reset, and why; since the speaker started.")
+    ] = ()
+
+
+class NodeSession(Wire, frozen=True):
+    """One BGP session of the node."""
+
+    neighbor: Annotated[str, schema("Address, or interface of an unnumbered session.")]
+    vrf: Annotated[str, schema("VRF in FRR's word: default for the one without a name.")]
+    peers: Annotated[
+        tuple[str, ...], schema("Names of the BGPPeers that want the session; empty for one that is not ours.")
+    ]
+    state: Annotated[str, schema("FRR's word, such as Established; Unknown while FRR does not say.")]
+    bfd: Annotated[str, schema("BFD session; N/A without one.", enum=["Up", "Down", "N/A"])]
+    last_reset: Annotated[str | None, schema("Why the session ended last, in FRR's words.")] = None
+    last_transition_time: Annotated[
+        str | None, schema("When the state was first seen to be this one.", format="date-time")
+    ] = None
+
+
+class NodeBGPStatusStatus(Wire, frozen=True):
+    """BGP on one node."""
+
+    node: Annotated[str, schema("The node.")] = ""
+    established: Annotated[str, schema("Established sessions of all sessions, such as 2/3.")] = ""
+    frr: Annotated[NodeFrr, schema("FRR on the node.")] = NodeFrr()
+    configuration: Annotated[NodeConfiguration, schema("The configuration of FRR.")] = NodeConfiguration()
+    sessions: Annotated[tuple[NodeSession, ...], schema("Sessions, sorted by VRF and neighbor.")] = ()
 
 
 AGGREGATION_RULES = [

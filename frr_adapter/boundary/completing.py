@@ -7,10 +7,9 @@ import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
-from frr_adapter import errors
 from frr_adapter.boundary import logs, ports, vty
 from frr_adapter.frr import config as frr_config
-from frr_adapter.frr import loading, reloading, render
+from frr_adapter.frr import loading, refusal, reloading, render
 
 _log = logs.get_logger()
 
@@ -46,14 +45,22 @@ class CompletingApplier:
             lines = loading.missing(text, await connection.show("show running-config"), daemon)
             if not lines:
                 return
+            path: list[str] = []
             for line in ("configure terminal", *lines, "end"):
                 answer = await connection.execute(line)
                 if answer.status == _UNKNOWN and daemon != loading.BGPD:
                     continue  # bgpd's own conditions, such as communities: the other daemon keeps the entry without them
                 if not answer.is_success:
                     words = " ".join(answer.text.split()) or f"status {answer.status}"
-                    told = reloading.redact(f"{daemon} refused: {line}: {words}", config.secrets)
-                    raise errors.ApplyError(told)
+                    hidden = [
+                        reloading.redact(text, config.secrets) for text in (line, " / ".join((*path, line)), words)
+                    ]
+                    found = refusal.Refusal(hidden[1], hidden[2])
+                    raise refusal.RefusedError(f"{daemon} refused: {hidden[0]}: {hidden[2]}", (found,))
+                if line.startswith("exit"):
+                    path = path[:-1]
+                elif line.startswith(("route-map ", "router bgp ", "address-family ")):
+                    path.append(line)
             _log.info("daemon completed", daemon=daemon, lines=len(lines))
         finally:
             connection.close()

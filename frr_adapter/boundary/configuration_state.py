@@ -1,17 +1,12 @@
 """The ConfigurationState object of a program: whether its configuration is valid, for people and GitOps tools.
 
-Used by `perform`. It reads the object first and writes only what differs; it must never judge a configuration. The
-programs' wiring starts `follow`, so that an object that was edited or deleted is written again.
+Used by `perform`. It reads the object first and writes only what differs; it must never judge a configuration.
 """
-
-from collections.abc import Callable
-from typing import NoReturn
 
 import msgspec
 
-from frr_adapter import effects, errors, refs
-from frr_adapter.boundary import clock, paths, ports, retry, watch
-from frr_adapter.decode import decoded
+from frr_adapter import effects
+from frr_adapter.boundary import clock, own_object, paths, ports, retry
 
 _GOOD = "Reconciled"
 _BAD = "ConfigurationError"
@@ -34,50 +29,6 @@ class _Status(msgspec.Struct, frozen=True, rename="camel"):
     conditions: tuple[_Condition, ...] = ()
 
 
-class _Owner(msgspec.Struct, frozen=True):
-    uid: str = ""
-
-
-class _Metadata(msgspec.Struct, frozen=True, rename="camel"):
-    labels: dict[str, str] | None = None
-    owner_references: tuple[_Owner, ...] | None = None
-
-
-class _State(msgspec.Struct, frozen=True):
-    metadata: _Metadata = _Metadata()
-    status: _Status = _Status()
-
-
-class _Header(msgspec.Struct, frozen=True, rename="camel"):
-    name: str = ""
-    namespace: str = ""
-    resource_version: str = ""
-
-
-class _Named(msgspec.Struct, frozen=True):
-    metadata: _Header = _Header()
-
-
-async def follow(kube: ports.KubePort, ref: refs.ObjectRef, changed: Callable[[], None]) -> NoReturn:
-    """Calls `changed` for every version of the object, whoever wrote it, and when it is deleted; until cancelled.
-
-    Nothing waits for its first listing: where the kind is not installed, everything else must work.
-    """
-
-    def take(event: watch.WatchEvent) -> None:
-        if not isinstance(event, watch.Listed):
-            changed()
-
-    resource = watch.Resource(ref.kind, ref.namespace, field_selector=f"metadata.name={ref.name}")
-    await watch.follow(kube, resource, _decode, take)
-
-
-def _decode(raw: msgspec.Raw) -> decoded.Decoded[None]:
-    header = msgspec.json.decode(raw, type=_Named).metadata
-    ref = refs.ObjectRef("ConfigurationState", header.namespace, header.name)
-    return decoded.Decoded(ref, header.resource_version, None)
-
-
 async def write(
     kube: ports.KubePort,
     time: ports.Clock,
@@ -90,14 +41,9 @@ async def write(
     `owner` is the only owner reference the object gets: the pod that writes it now. The condition is written by server-side apply under a field manager
     named after its type, its transition time changes only together with its status. errors.KubernetesError on failure.
     """
-    present = await _read(kube, wanted, pace)
-    if present is None:
-        await _create(kube, wanted, owner, pace)
-        present = _State()
-    else:
-        await _mend(kube, wanted, present.metadata, owner, pace)
-    status = _status(present.status, wanted, clock.timestamp(time.now()))
-    if status == present.status:
+    present = _read(await own_object.ensure(kube, wanted.ref, wanted.labels, owner, pace))
+    status = _status(present, wanted, clock.timestamp(time.now()))
+    if status == present:
         return
     kind = paths.KINDS[wanted.ref.kind]
     mine = tuple(condition for condition in status.conditions if condition.type == wanted.condition_type)
@@ -112,56 +58,12 @@ async def write(
     await retry.bounded(lambda: kube.patch(path, apply, ports.Patch.APPLY, query), pace)
 
 
-async def _read(kube: ports.KubePort, wanted: effects.WriteConfigurationState, pace: retry.Pace) -> _State | None:
+def _read(raw: msgspec.Raw) -> _Status:
     try:
-        raw = await retry.bounded(lambda: kube.get(paths.path_of(wanted.ref)), pace)
-        return msgspec.json.decode(raw, type=_State)
-    except errors.KubernetesError as error:
-        if error.status == 404:
-            return None
-        raise
+        return msgspec.json.decode(raw, type=_Status)
     except msgspec.DecodeError:
         # Somebody wrote nonsense into it; then all of it is to be said again.
-        return _State()
-
-
-async def _mend(
-    kube: ports.KubePort,
-    wanted: effects.WriteConfigurationState,
-    present: _Metadata,
-    owner: ports.Document | None,
-    pace: retry.Pace,
-) -> None:
-    labels = dict(wanted.labels)
-    body: dict[str, object] = {}
-    if not labels.items() <= (present.labels or {}).items():
-        body["labels"] = labels
-    if owner is not None and [each.uid for each in present.owner_references or ()] != [owner["uid"]]:
-        body["ownerReferences"] = [owner]
-    if body:
-        path = paths.path_of(wanted.ref)
-        await retry.bounded(lambda: kube.patch(path, {"metadata": body}, ports.Patch.MERGE), pace)
-
-
-async def _create(
-    kube: ports.KubePort, wanted: effects.WriteConfigurationState, owner: ports.Document | None, pace: retry.Pace
-) -> None:
-    kind = paths.KINDS[wanted.ref.kind]
-    body = {
-        "apiVersion": kind.api_version,
-        "kind": kind.name,
-        "metadata": {
-            "name": wanted.ref.name,
-            "namespace": wanted.ref.namespace,
-            "labels": dict(wanted.labels),
-            **({"ownerReferences": [owner]} if owner is not None else {}),
-        },
-    }
-    try:
-        await retry.bounded(lambda: kube.create(kind.collection(wanted.ref.namespace), body), pace)
-    except errors.KubernetesError as error:
-        if error.reason != "AlreadyExists":
-            raise
+        return _Status()
 
 
 def _status(present: _Status, wanted: effects.WriteConfigurationState, now: str) -> _Status:

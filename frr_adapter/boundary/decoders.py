@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from types import MappingProxyType
 
 from frr_adapter.boundary import watch
-from frr_adapter.decode import advertisements, core, peers, pools
+from frr_adapter.decode import advertisements, core, peers, pools, status
 
 DECODERS: MappingProxyType[str, watch.Decode] = MappingProxyType(
     {
@@ -20,6 +20,7 @@ DECODERS: MappingProxyType[str, watch.Decode] = MappingProxyType(
         "Node": core.decode_node,
         "Secret": core.decode_secret,
         "Service": core.decode_service,
+        "ServiceBGPStatus": status.decode_service_bgp_status,
     }
 )
 

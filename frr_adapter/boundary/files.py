@@ -1,6 +1,8 @@
 """The few files we read and write: templates at start, `frr.conf` at every apply. Never decides what is in them."""
 
+import contextlib
 import os
+import stat
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,8 +19,9 @@ def read_templates(directory: Path = TEMPLATES) -> Mapping[str, str]:
 def write_atomic(path: Path, text: str, mode: int = 0o600) -> None:
     """Replaces the file in one step: a reader sees the old text or the new one, after a crash as well.
 
-    The owner of a file that is replaced stays the owner, since the daemons that read `frr.conf` run under their own user.
-    Raises OSError.
+    The file must stay readable for the daemons, which run under a user of their own. So it is given to the owner of the file that
+    it replaces, else of the directory, where this program may do that; where it may not, it is opened to the directory's group,
+    whose members may ask the daemons for the same over their sockets. Raises OSError.
     """
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -26,7 +29,7 @@ def write_atomic(path: Path, text: str, mode: int = 0o600) -> None:
             file.write(text)
             file.flush()
             os.fchmod(file.fileno(), mode)
-            _keep_owner(path, file.fileno())
+            _give(path, file.fileno(), mode)
             os.fsync(file.fileno())
         Path(temporary).replace(path)
     except BaseException:
@@ -34,10 +37,22 @@ def write_atomic(path: Path, text: str, mode: int = 0o600) -> None:
         raise
 
 
-def _keep_owner(path: Path, handle: int) -> None:
-    try:
-        before = path.stat()
-    except FileNotFoundError:
+def _give(path: Path, handle: int, mode: int) -> None:
+    directory, before = path.parent.stat(), _stat(path)
+    me = os.geteuid()
+    reader = directory if before is None or before.st_uid == me else before
+    if reader.st_uid == me:
         return
-    if (before.st_uid, before.st_gid) != (os.geteuid(), os.getegid()):
-        os.fchown(handle, before.st_uid, before.st_gid)
+    try:
+        os.fchown(handle, reader.st_uid, reader.st_gid)
+    except OSError:  # not ours to give away, or (EINVAL) to nobody in our user namespace
+        with contextlib.suppress(OSError):  # not our group either: then only the superuser can read it
+            os.fchown(handle, -1, directory.st_gid)
+            os.fchmod(handle, mode | stat.S_IRGRP)
+
+
+def _stat(path: Path) -> os.stat_result | None:
+    try:
+        return path.stat()
+    except FileNotFoundError:
+        return None

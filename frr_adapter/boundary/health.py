@@ -10,7 +10,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Self
 
-from frr_adapter.boundary import metrics
+from frr_adapter.boundary import logs, metrics
+
+_log = logs.get_logger()
 
 _HEAD_BYTES = 16 * 1024
 _PATIENCE_SECONDS = 10.0
@@ -39,6 +41,8 @@ def _ok() -> str:
 def probe_routes(dead: Reasons, unready: Reasons, ready: Word = _ok) -> Mapping[str, Route]:
     """`/healthz` and `/livez` answer 200 while `dead` gives no reason, `/readyz` while `unready` gives none; else 503.
 
+    `dead` is for what only a new start mends; the probe is answered by the event loop that does the work, so a program that is
+    stuck gives no answer at all, which says the same. `unready` is for everything that keeps the program from doing its work now.
     The reasons are the body, one per line; `ready` is the body of a ready `/readyz`.
     """
     return {
@@ -124,4 +128,11 @@ class HttpServer:
         if method not in {"GET", "HEAD"}:
             return Answer(http.HTTPStatus.METHOD_NOT_ALLOWED, b"only GET and HEAD\n")
         route = self._routes.get(path)
-        return route() if route is not None else Answer(http.HTTPStatus.NOT_FOUND, b"unknown path\n")
+        if route is None:
+            return Answer(http.HTTPStatus.NOT_FOUND, b"unknown path\n")
+        try:
+            return route()
+        except Exception as problem:
+            # Whoever asks for our health must hear of a mistake of ours, not wait for an answer.
+            _log.exception("no answer to a request", path=path)
+            return Answer(http.HTTPStatus.INTERNAL_SERVER_ERROR, f"{type(problem).__name__}\n".encode())

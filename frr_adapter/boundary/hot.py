@@ -17,13 +17,14 @@ from pathlib import Path
 from frr_adapter import errors, secret
 from frr_adapter.boundary import files, logs, metrics, ports, vty
 from frr_adapter.frr import config as frr_config
-from frr_adapter.frr import delta, grammar, loading, reloading, render, statements
+from frr_adapter.frr import delta, grammar, loading, machine, reloading, render, resets, statements, verifying
 from frr_adapter.frr.grammar import Daemon
 
 _log = logs.get_logger()
 
+_UNKNOWN = 2  # lib/command.h: CMD_ERR_NO_MATCH
 _REFUSED = 13  # lib/command.h: CMD_WARNING_CONFIG_FAILED
-_VERSION = re.compile(r"FRRouting (\d+)")
+_VERSION = re.compile(r"FRRouting ((\d+)\S*)")
 _ASKED = (Daemon.BGPD, Daemon.BFDD)
 
 # What FRR says although it took the line.
@@ -71,12 +72,14 @@ class HotApplier:
     ) -> None:
         self._inner = inner
         self._directory = directory
-        self._templates = templates
+        self._renderer = render.Renderer(templates)
         self._frr_conf = frr_conf
         self._counted = counted
         self._known: _Known | None = None
         self._memory = 0  # counts what was forgotten: an apply under way must not remember what no longer holds
         self._major = 0
+        self._version = ""
+        self._verifiers: dict[Daemon, verifying.Verifier] = {}
         self._connections: dict[str, vty.Vty] = {}
         self._turn = asyncio.Lock()
 
@@ -99,9 +102,11 @@ class HotApplier:
                 return await self._reload(config, "what runs is not known yet")
             difference = _delta(known.config, config)
             if isinstance(difference, delta.NeedsReload):
-                return await self._reload(config, difference.reason)
+                ended = self._foretell(_resets(known.config, config), config)
+                return dataclasses.replace(await self._reload(config, difference.reason), resets=ended)
             clock = asyncio.get_running_loop().time
             started, memory = clock(), self._memory
+            ended = self._foretell(difference.resets, config)
             try:
                 await self._send(known, config, difference)
             except (_UnfitError, errors.ApplyError) as problem:
@@ -109,11 +114,24 @@ class HotApplier:
                 told = reloading.redact(str(problem), known.config.secrets | config.secrets)
                 self._counted.observe(reloading.Way.HOT, Outcome.REFUSED, clock() - started)
                 _log.warning("difference did not go in; reloading everything", reason=told)
-                return await self._reload(config, told)
+                return dataclasses.replace(await self._reload(config, told), resets=ended)
             if memory == self._memory:
                 self._known = dataclasses.replace(known, config=config)
             self._counted.observe(reloading.Way.HOT, Outcome.APPLIED, clock() - started)
-            return self._report(difference, known.config.secrets | config.secrets)
+            return dataclasses.replace(self._report(difference, known.config.secrets | config.secrets), resets=ended)
+
+    def _foretell(self, found: tuple[resets.Reset, ...], config: frr_config.FrrConfig) -> tuple[str, ...]:
+        """Says which sessions are about to end, before anything is sent."""
+        ended = resets.on_version(found, self._major)
+        # A session that ends for several reasons ends once; the first one counts.
+        for each in {(each.vrf, each.neighbor): each for each in reversed(ended)}.values():
+            self._counted.reset(each.reason)
+        told = tuple(dict.fromkeys(str(each) for each in ended))
+        if told:
+            _log.warning(
+                "this change resets sessions", sessions=list(told), of=sum(len(r.neighbors) for r in config.routers)
+            )
+        return told
 
     # ---- The other way ----
 
@@ -134,15 +152,16 @@ class HotApplier:
             _log.warning("cannot read back what FRR runs; the next change is reloaded too", reason=str(problem))
         else:
             self._known = known if memory == self._memory else None
-        return dataclasses.replace(report, way=reloading.Way.RELOAD, reason=reason)
+        return dataclasses.replace(report, way=reloading.Way.RELOAD, reason=reason, version=self._version)
 
     async def _adopt(self, config: frr_config.FrrConfig) -> _Known:
         tolerated = {}
-        for daemon in _ASKED:
-            wanted, running = statements.wanted(config, daemon), await self._running(daemon)
-            tolerated[daemon] = _Tolerated(running - wanted, wanted - running)
-        match = _VERSION.search(await (await self._connection(Daemon.BGPD)).show("show version"))
-        self._major = int(match[1]) if match else 0
+        self._verifiers = {daemon: verifying.Verifier(daemon) for daemon in _ASKED}
+        for daemon, verifier in self._verifiers.items():
+            found = verifier.compare(config, await self._shown(daemon))
+            tolerated[daemon] = _Tolerated(found.unasked, found.lacking)
+        match = _VERSION.search(await (await self._connection(str(Daemon.BGPD))).show("show version"))
+        self._version, self._major = (match[1], int(match[2])) if match else ("", 0)
         return _Known(config, tolerated)
 
     # ---- The hot way ----
@@ -156,13 +175,17 @@ class HotApplier:
         await self._check(known, config, difference)
         # Last: the file always holds what is known to work, and a disk may take longer than the whole change.
         try:
-            files.write_atomic(self._frr_conf, render.render(config, self._templates))
+            await asyncio.to_thread(files.write_atomic, self._frr_conf, self._renderer.render(config))
         except OSError as problem:
             raise _UnfitError(f"cannot write {self._frr_conf}: {problem.strerror}") from problem
 
     async def _batch(self, batch: delta.Batch) -> None:
-        connection = await self._connection(batch.daemon)
-        window = 1 if self._process(batch.daemon) == loading.POLICY_DAEMONS[0] else 64
+        for process in self._processes(batch.daemon):
+            await self._told(batch, process)
+
+    async def _told(self, batch: delta.Batch, process: str) -> None:
+        connection = await self._connection(process)
+        window = 1 if process == loading.POLICY_DAEMONS[0] else 64
         for path, group in itertools.groupby(batch.lines, key=lambda line: line.path):
             lines = tuple(group)
             enter = ("end",) if path is None else ("end", "configure terminal", *path)
@@ -177,6 +200,8 @@ class HotApplier:
         for line, answer in zip(lines, answers, strict=True):
             if line.may_be_absent and answer.status == _REFUSED:
                 continue
+            if daemon is Daemon.ALL and answer.status == _UNKNOWN:
+                continue  # whoever else has a socket here, and neither host name nor log
             if not answer.is_success or not _HARMLESS.fullmatch(answer.text):
                 words = " ".join(answer.text.split()) or f"status {answer.status}"
                 raise _UnfitError(f"{daemon} refused: {line.text}: {words}")
@@ -187,12 +212,23 @@ class HotApplier:
         for daemon in _ASKED:
             if daemon not in concerned:
                 continue
-            wanted, running = statements.wanted(config, daemon), await self._running(daemon)
+            differences = self._verifiers[daemon].compare(config, await self._shown(daemon))
             tolerated = known.tolerated[daemon]
-            less, more = wanted - running - tolerated.less, running - wanted - tolerated.more
+            less, more = differences.lacking - tolerated.less, differences.unasked - tolerated.more
             if less or more:
                 found = f"lacks: {' / '.join(min(less))}" if less else f"has unasked: {' / '.join(min(more))}"
                 raise _UnfitError(f"{daemon} {found} ({len(less) + len(more)} differences)")
+        interfaces = {
+            line.path[0]
+            for batch in difference.batches
+            for line in batch.lines
+            if batch.daemon is Daemon.POLICY and line.path
+        }
+        if interfaces:
+            # Of the daemon that keeps interfaces nothing else is looked at: the rest of it is other people's.
+            wanted = frozenset(each for each in machine.interfaces(config) if each[0] in interfaces)
+            if less := wanted - statements.running(await self._shown(Daemon.POLICY)):
+                raise _UnfitError(f"{Daemon.ZEBRA} lacks: {' / '.join(min(less))}")
 
     def _report(self, difference: delta.Delta, secrets: frozenset[secret.Secret]) -> reloading.ApplyReport:
         lines = [
@@ -204,30 +240,28 @@ class HotApplier:
         shown = {line: reloading.redact(" / ".join((*(line.path or ()), line.text)), secrets) for line in lines}
         removed = dict.fromkeys(text for line, text in shown.items() if line.text.startswith("no "))
         added = dict.fromkeys(text for line, text in shown.items() if not line.text.startswith("no "))
-        return reloading.ApplyReport(
-            reloading.Difference(tuple(removed), tuple(added)),
-            way=reloading.Way.HOT,
-            resets=tuple(dict.fromkeys(str(reset) for reset in difference.resets_on(self._major))),
-        )
+        return reloading.ApplyReport(reloading.Difference(tuple(removed), tuple(added)), way=reloading.Way.HOT)
 
     # ---- Daemons ----
 
-    async def _running(self, daemon: Daemon) -> statements.Statements:
-        return statements.running(await (await self._connection(daemon)).show("show running-config"))
+    async def _shown(self, daemon: Daemon) -> str:
+        (process,) = self._processes(daemon)
+        return await (await self._connection(process)).show("show running-config")
 
-    def _process(self, daemon: Daemon) -> str:
+    def _processes(self, daemon: Daemon) -> tuple[str, ...]:
+        if daemon is Daemon.ALL:
+            return tuple(sorted(path.stem for path in self._directory.glob("*.vty")))
         if daemon is not Daemon.POLICY:
-            return str(daemon)
+            return (str(daemon),)
         newer, older = loading.POLICY_DAEMONS
-        return newer if (self._directory / f"{newer}.vty").exists() else older
+        return (newer if (self._directory / f"{newer}.vty").exists() else older,)
 
     def _disconnect(self) -> None:
         for connection in self._connections.values():
             connection.close()
         self._connections.clear()
 
-    async def _connection(self, daemon: Daemon) -> vty.Vty:
-        name = self._process(daemon)
+    async def _connection(self, name: str) -> vty.Vty:
         if name not in self._connections:
             self._connections[name] = await vty.Vty.connect(self._directory / f"{name}.vty")
         return self._connections[name]
@@ -238,6 +272,13 @@ def _delta(applied: frr_config.FrrConfig, wanted: frr_config.FrrConfig) -> delta
         return delta.delta(applied, wanted)
     except errors.ApplyError as problem:  # a value that the sockets' grammar does not know; the file may
         return delta.NeedsReload(str(problem))
+
+
+def _resets(applied: frr_config.FrrConfig, wanted: frr_config.FrrConfig) -> tuple[resets.Reset, ...]:
+    try:
+        return resets.resets(applied, wanted)
+    except errors.ApplyError:  # as above; then only the reload itself shows it
+        return ()
 
 
 def _plain(texts: tuple[str, ...]) -> tuple[grammar.Line, ...]:

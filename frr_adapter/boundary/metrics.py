@@ -10,6 +10,8 @@ import prometheus_client
 from prometheus_client import exposition, process_collector, registry
 from prometheus_client import metrics_core as core
 
+from frr_adapter import refs
+
 Labels = tuple[str, ...]
 NO_LABELS: Labels = ()
 
@@ -31,6 +33,10 @@ class Family:
     def put(self, value: float, labels: Labels = NO_LABELS) -> None:
         """Sets one sample."""
         self._samples[labels] = value
+
+    def drop(self, labels: Labels) -> None:
+        """Takes one sample away; it may be gone already."""
+        self._samples.pop(labels, None)
 
     def add(self, amount: float = 1, labels: Labels = NO_LABELS) -> None:
         """Counts one sample up, from zero when it is new."""
@@ -193,21 +199,27 @@ class ApplyMetrics:
             (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0),
             ("path",),
         )
+        self._resets = metrics.counter(
+            "frr_adapter_bgp_session_resets_total",
+            "Sessions that a change of the configuration was known to reset, by what changed",
+            ("reason",),
+        )
+        self._left_out = metrics.gauge(
+            "frr_adapter_frr_left_out", "1 for every object that is left out because FRR refused it", ("kind", "name")
+        )
 
     def observe(self, path: str, outcome: str, seconds: float) -> None:
         """Counts one attempt."""
         self._applies.add(1, (path, outcome))
         self._seconds.labels(path).observe(seconds)
 
+    def reset(self, reason: str) -> None:
+        """Counts one session; the reason is one of a few."""
+        self._resets.add(1, (reason,))
 
-@dataclass(frozen=True, slots=True)
-class Announced:
-    """One address that this node announces. `service` is `namespace/name`, `protocol` `bgp` or `layer2`."""
-
-    service: str
-    protocol: str
-    node: str
-    ip: str
+    def set_left_out(self, left_out: Iterable[refs.ObjectRef]) -> None:
+        """Makes these the only objects that have series."""
+        self._left_out.replace({(ref.kind, ref.key): 1 for ref in left_out})
 
 
 class SpeakerMetrics:
@@ -219,6 +231,7 @@ class SpeakerMetrics:
             "1 for every address that this node announces",
             ("service", "protocol", "node", "ip"),
         )
+        self._held: dict[tuple[str, str], tuple[Labels, ...]] = {}
 
         def counter(name: str, documentation: str) -> Family:
             return metrics.counter(f"metallb_layer2_{name}", documentation, ("ip",))
@@ -227,6 +240,15 @@ class SpeakerMetrics:
         self.responses_sent = counter("responses_sent", "ARP and NDP answers")
         self.gratuitous_sent = counter("gratuitous_sent", "Unsolicited ARP frames and neighbour advertisements")
 
-    def set_announced(self, announced: Iterable[Announced]) -> None:
-        """Makes these the only addresses that have series."""
-        self._announced.replace({(one.service, one.protocol, one.node, one.ip): 1 for one in announced})
+    def set_announced(self, service: str, protocol: str, node: str, ips: Iterable[str]) -> None:
+        """Makes these the only addresses of a service and protocol that have series; without any, none has.
+
+        `service` is `namespace/name`, `protocol` `bgp` or `layer2`.
+        """
+        for labels in self._held.pop((service, protocol), ()):
+            self._announced.drop(labels)
+        held = tuple((service, protocol, node, ip) for ip in ips)
+        for labels in held:
+            self._announced.put(1, labels)
+        if held:
+            self._held[service, protocol] = held

@@ -19,7 +19,7 @@ _IN_FLIGHT = 16
 """Objects at a time: enough to keep an API server busy, too few to trouble one."""
 
 _WORDS_IN_FLIGHT = 4
-"""Of these, such whose next effect is an event: an address that comes up meanwhile must find a free hand and a quiet API."""
+"""Of these, such whose next effect is an event or the status of one service: an address that comes up meanwhile must find a free hand and a quiet API."""
 
 _COUNTERS_SECONDS = 0.25
 """Least time between two writes of the same counters; they change with every assignment of a burst."""
@@ -188,9 +188,9 @@ def _urgency(effect: effects.Effect) -> _Urgency:
     match effect:
         case effects.WriteServiceStatus():
             return _Urgency.ADDRESS
-        case effects.WritePoolStatus() | effects.WriteConfigurationState():
+        case effects.WritePoolStatus() | effects.WriteConfigurationState() | effects.WriteNodeBgpStatus():
             return _Urgency.STATE
-        case effects.EmitEvent():
+        case effects.EmitEvent() | effects.WriteServiceBgpStatus():
             return _Urgency.WORD
         case _:
             assert_never(effect)

@@ -52,6 +52,7 @@ KINDS = MappingProxyType(
             Kind("ConfigurationState", METALLB, "configurationstates"),
             Kind("IPAddressPool", METALLB, "ipaddresspools"),
             Kind("L2Advertisement", METALLB, "l2advertisements"),
+            Kind("NodeBGPStatus", METALLB, "nodebgpstatuses"),
             Kind("ServiceBGPStatus", METALLB, "servicebgpstatuses"),
             Kind("ServiceL2Status", METALLB, "servicel2statuses"),
         )

@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from frr_adapter import effects, errors
-from frr_adapter.boundary import configuration_state, events, paths, ports, retry
+from frr_adapter.boundary import (
+    configuration_state,
+    events,
+    node_bgp_status,
+    paths,
+    ports,
+    retry,
+    service_bgp_status,
+)
 from frr_adapter.model import service
 
 
@@ -66,6 +74,10 @@ class Performer:
                 await self._events.record(effect)
             case effects.WriteConfigurationState():
                 await configuration_state.write(self._kube, self._time, effect, self._author.owner, self._pace)
+            case effects.WriteNodeBgpStatus():
+                await node_bgp_status.write(self._kube, self._time, effect, self._author.owner, self._pace)
+            case effects.WriteServiceBgpStatus():
+                await service_bgp_status.write(self._kube, effect, self._author.owner, self._pace)
             case _:
                 assert_never(effect)
 

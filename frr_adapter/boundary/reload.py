@@ -10,25 +10,32 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from frr_adapter import errors
-from frr_adapter.boundary import files
+from frr_adapter.boundary import files, proofreading
 from frr_adapter.frr import config as frr_config
-from frr_adapter.frr import reloading, render
+from frr_adapter.frr import refusal, reloading, render
 
 
 class ReloadApplier:
     """An `Applier`. `frr_conf` must be the very file that FRR's integrated configuration lives in (else FRR overwrites it);
     `frr_reload` is started as `frr_reload [--test|--reload] --stdout FILE`.
 
-    Each step may take `timeout` seconds.
+    Each step may take `timeout` seconds. What `proofreader` objects to never reaches a daemon.
     """
 
     def __init__(
-        self, frr_conf: Path, frr_reload: Path, templates: Mapping[str, str], *, timeout: float = 120.0
+        self,
+        frr_conf: Path,
+        frr_reload: Path,
+        templates: Mapping[str, str],
+        *,
+        timeout: float = 120.0,
+        proofreader: proofreading.Proofreader | None = None,
     ) -> None:
         self._frr_conf = frr_conf
         self._frr_reload = frr_reload
         self._templates = templates
         self._timeout = timeout
+        self._proofreader = proofreader
         self._turn = asyncio.Lock()
 
     async def apply(self, config: frr_config.FrrConfig) -> reloading.ApplyReport:
@@ -52,6 +59,7 @@ class ReloadApplier:
             candidate = self._frr_conf.with_name(f"{self._frr_conf.name}.candidate")
             files.write_atomic(candidate, text)
             try:
+                await self._proofread(config, candidate, text)
                 wanted = await self._difference(config, candidate)
             finally:
                 candidate.unlink(missing_ok=True)
@@ -64,19 +72,36 @@ class ReloadApplier:
             status, output = await self._run("--reload", self._frr_conf)
             files.write_atomic(self._frr_conf, text)
             remaining = await self._difference(config, self._frr_conf)
-            lost = reloading.lost(remaining, reloading.parse_refusals(output), config.extras)
+            refusals = reloading.parse_refusals(output)
+            lost = reloading.lost(remaining, refusals, config.extras)
             if lost and status != 0:
                 told = reloading.redact(reloading.reason(output), config.secrets)
-                raise errors.ApplyError(f"FRR refused the configuration: {told}; {await self._restore(before)}")
+                raise refusal.RefusedError(
+                    f"FRR refused the configuration: {told}; {await self._restore(before)}",
+                    _hidden(reloading.blamed(lost, refusals), config),
+                )
             if lost:
-                raise errors.ApplyError(f"FRR did not take: {reloading.redact(lost[0], config.secrets)}")
+                await self._run("--reload", self._frr_conf)
+                remaining = await self._difference(config, self._frr_conf)
+                lost = reloading.lost(remaining, refusals, config.extras)
+            if lost:
+                # Told twice without complaint, and still not there: FRR makes something else of it.
+                found = tuple(refusal.Refusal(line, "FRR makes something else of it") for line in lost)
+                told = reloading.redact(lost[0], config.secrets)
+                raise refusal.RefusedError(f"FRR did not take: {told}", _hidden(found, config))
             return reloading.ApplyReport(_redacted(wanted, config), _redacted(remaining, config))
+
+    async def _proofread(self, config: frr_config.FrrConfig, candidate: Path, text: str) -> None:
+        found = _hidden(await self._proofreader.refusals(candidate, text), config) if self._proofreader else ()
+        if found:
+            raise refusal.RefusedError(f"FRR cannot read the configuration: {found[0]}; nothing was changed", found)
 
     async def _difference(self, config: frr_config.FrrConfig, path: Path) -> reloading.Difference:
         status, output = await self._run("--test", path)
         if status != 0:
             told = reloading.redact(reloading.reason(output), config.secrets)
-            raise errors.ApplyError(f"FRR cannot use the configuration: {told}")
+            found = _hidden(reloading.parse_refusals(output), config)
+            raise refusal.RefusedError(f"FRR cannot use the configuration: {told}", found)
         return reloading.parse_difference(output)
 
     async def _restore(self, before: str | None) -> str:
@@ -120,6 +145,13 @@ def _read(path: Path) -> str | None:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         return None
+
+
+def _hidden(refusals: tuple[refusal.Refusal, ...], config: frr_config.FrrConfig) -> tuple[refusal.Refusal, ...]:
+    return tuple(
+        refusal.Refusal(reloading.redact(each.statement, config.secrets), reloading.redact(each.words, config.secrets))
+        for each in refusals
+    )
 
 
 def _redacted(difference: reloading.Difference, config: frr_config.FrrConfig) -> reloading.Difference:

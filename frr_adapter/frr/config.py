@@ -65,7 +65,8 @@ class Neighbor:
     """The statements of one neighbor; None and False print nothing. `remote_as` is a number, `internal` or `external`;
     `summary` tells a person what kind of session this is.
 
-    `bfd_profile` is None without BFD and empty for BFD with FRR's defaults. Times in seconds.
+    `bfd_profile` is None without BFD and empty for BFD with FRR's defaults; `bfd_held` is the same for BFD that is wanted but
+    waits until the session was up once (`bfd_care` says why), and is a comment only. Times in seconds.
     """
 
     peers: tuple[str, ...]
@@ -75,6 +76,7 @@ class Neighbor:
     summary: str = ""
     local_as: int | None = None
     bfd_profile: str | None = None
+    bfd_held: str | None = None
     password: secret.Secret | None = None
     ebgp_multihop: int | None = None
     disable_connected_check: bool = False

@@ -1,4 +1,5 @@
-"""Every configuration line that goes straight to a running daemon: one constructor per kind of line, and nothing else makes one.
+"""Every configuration line that goes straight to a running daemon: one constructor per kind of line, and nothing else makes one
+(`machine` holds those around BGP).
 
 Called by `delta`, which orders the lines. Pure. A line carries the whole path of blocks that it stands in: FRR retries a line
 that it does not know in the block around, so a line in the wrong place may be taken for something else. Hence no free text:
@@ -26,11 +27,13 @@ _WORD = re.compile(r"[!-~]+")
 
 
 class Daemon(enum.StrEnum):
-    """Who is told. POLICY is whoever else keeps route-maps: zebra, or mgmtd from FRR 10 on."""
+    """Who is told. POLICY is whoever else keeps route-maps, and interfaces: zebra, or mgmtd from FRR 10 on. ALL is everybody."""
 
     BGPD = "bgpd"
     BFDD = "bfdd"
+    ZEBRA = "zebra"
     POLICY = "policy"
+    ALL = "all"
 
 
 class Action(enum.StrEnum):
@@ -54,6 +57,11 @@ class Line:
     may_be_absent: bool = False
 
 
+def top(template: str, *words: object) -> Line:
+    """A line outside of all blocks, about its first word."""
+    return Line(TOP, _words(template, *words), str(words[0]))
+
+
 def _words(template: str, *words: object) -> str:
     texts = [str(word) for word in words]
     if not _WORD.fullmatch("".join(texts)) or "" in texts:
@@ -71,6 +79,27 @@ def in_router(router: config.Router) -> Path:
     if router.vrf:
         return (_words("router bgp {} vrf {}", router.asn, router.vrf),)
     return (_words("router bgp {}", router.asn),)
+
+
+ROUTER_STATEMENTS = (
+    "no bgp ebgp-requires-policy",
+    "no bgp default ipv4-unicast",
+    "bgp graceful-restart preserve-fw-state",
+    "no bgp network import-check",
+)
+"""What every instance has from its beginning."""
+
+
+def instance(router: config.Router) -> tuple[Line, ...]:
+    """Makes an instance; its neighbors come later."""
+    path = in_router(router)
+    own = str(router.asn)
+    return (Line(TOP, path[0], own), *(Line(path, text, own) for text in ROUTER_STATEMENTS))
+
+
+def no_instance(router: config.Router) -> Line:
+    """Removes an instance with everything in it: sessions, address families, prefixes."""
+    return Line(TOP, f"no {in_router(router)[0]}", str(router.asn), may_be_absent=True)
 
 
 def in_family(router: config.Router, family: str) -> Path:
@@ -281,8 +310,9 @@ SETTINGS = (
 
 
 def remote_as(path: Path, neighbor: config.Neighbor) -> Line:
-    """Makes a neighbor that is known by its address, or changes its AS."""
-    return Line(path, _words("neighbor {} remote-as {}", neighbor.name, neighbor.remote_as), neighbor.name)
+    """Makes a neighbor, or changes its AS."""
+    template = "neighbor {} interface remote-as {}" if neighbor.is_interface else "neighbor {} remote-as {}"
+    return Line(path, _words(template, neighbor.name, neighbor.remote_as), neighbor.name)
 
 
 def setting(path: Path, neighbor: config.Neighbor, words: str) -> Line:

@@ -10,13 +10,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from frr_adapter import secret
+from frr_adapter.frr.refusal import LeftOut, Refusal
 
 _REMOVED = "Lines To Delete"
 _ADDED = "Lines To Add"
 _PASSWORD = re.compile(r"(\bpassword(?: \d)?) \S+")
 _COLOUR = re.compile(r"\x1b\[\d*m")
 _REFUSED = re.compile(
-    r"line \d+: (?:Failure to communicate\[\d+\] to (?P<daemon>\w+), line|% Unknown command(?:\[\d+\])?):\s*(?P<line>.*)"
+    r"line (?P<number>\d+): (?:Failure to communicate\[\d+\] to (?P<daemon>\w+), line|% Unknown command(?:\[\d+\])?):\s*(?P<line>.*)"
 )
 _LOG_PREFIX = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d+\s+(?P<level>[A-Z]+):\s*")
 
@@ -57,6 +58,7 @@ class ApplyReport:
     """What one apply did. `remaining` are differences that FRR still shows afterwards and that are not ours to mend.
 
     `resets` name the sessions that a hot apply ended, and why; of a reload that is not known. `reason` says why a reload was it.
+    `version` is FRR's, empty when it was not asked. `left_out` are objects that do not run as they are written.
     """
 
     changed: Difference = Difference()
@@ -64,17 +66,8 @@ class ApplyReport:
     way: Way = Way.RELOAD
     resets: tuple[str, ...] = ()
     reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """A statement that FRR did not take, and FRR's own words about it."""
-
-    statement: str
-    words: str
-
-    def __str__(self) -> str:
-        return f"{self.words}: {self.statement}"
+    version: str = ""
+    left_out: tuple[LeftOut, ...] = ()
 
 
 def parse_difference(output: str) -> Difference:
@@ -137,6 +130,40 @@ def parse_refusals(output: str) -> tuple[Refusal, ...]:
         words = " ".join(said).removeprefix("% ") if refused["daemon"] else "unknown command"
         found.setdefault(Refusal(refused["line"].strip().rstrip("'"), words or "refused"))
         said = []
+    return tuple(found)
+
+
+_EARLY_EXIT = re.compile(r"line (\d+): .*early exit from config file")
+
+
+def located_refusals(text: str, output: str) -> tuple[Refusal, ...]:
+    """What `vtysh -C` objects to in a file, in order: each statement with the blocks it stands in, by its line number."""
+    lines = text.splitlines()
+    found = [(int(match["number"]), "unknown command") for match in _REFUSED.finditer(output)]
+    found += [
+        (int(match[1]), "it would end the reading of the configuration") for match in _EARLY_EXIT.finditer(output)
+    ]
+    return tuple(Refusal(_place(lines[:number]), words) for number, words in sorted(found) if number <= len(lines))
+
+
+def _place(lines: list[str]) -> str:
+    path: list[str] = []
+    for line in lines:
+        words = _words(line)
+        if words and words[0] not in "!#" and (line is lines[-1] or not words.startswith("exit")):
+            depth = len(line) - len(line.lstrip(" "))
+            path = [*path[:depth], words]
+    return " / ".join(path)
+
+
+def blamed(lost: Iterable[str], refusals: Iterable[Refusal]) -> tuple[Refusal, ...]:
+    """Of the refusals those that cost a statement, with the blocks that it stands in."""
+    found: dict[Refusal, None] = {}
+    for refusal in refusals:
+        for line in lost:
+            path = [_words(part) for part in line.split(" / ")]
+            if (words := _words(refusal.statement)) in path:
+                found.setdefault(Refusal(" / ".join(path[: path.index(words) + 1]), refusal.words))
     return tuple(found)
 
 

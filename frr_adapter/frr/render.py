@@ -5,15 +5,27 @@ a missing field is an error, never an empty word.
 """
 
 import functools
-from collections.abc import Mapping
+import itertools
+import re
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jinja2
 
 from frr_adapter import errors
 from frr_adapter.frr import config as frr_config
+from frr_adapter.frr import statements, windows
 
 MAIN = "frr.conf.j2"
+PREFIXES = "prefixes.conf.j2"
+
+_CHUNK = 128
+_GAP = "\0"
+"""Where prefixes go; no value can hold it."""
+
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f]")
+
+_Prefixes = tuple[frr_config.Origination, ...]
 
 
 def render(config: frr_config.FrrConfig, templates: Mapping[str, str]) -> str:
@@ -22,12 +34,86 @@ def render(config: frr_config.FrrConfig, templates: Mapping[str, str]) -> str:
     Raises `errors.ApplyError` when a value holds a control character: FRR reads one statement per line, and a line break
     inside a name or password would smuggle in another one.
     """
-    return _template(tuple(sorted(templates.items()))).render(config=config)
+    environment = _environment(tuple(sorted(templates.items())))
+    return environment.get_template(MAIN).render(config=config, prefixes=lambda items: _prefixes(environment, items))
+
+
+class Renderer:
+    """`render` with a memory: of thousands of prefixes only those near a change are printed again, and the rest when it changes."""
+
+    def __init__(self, templates: Mapping[str, str]) -> None:
+        self._environment = _environment(tuple(sorted(templates.items())))
+        self._rest: frr_config.FrrConfig | None = None
+        self._around: tuple[str, ...] = ()
+        self._lists: tuple[_List, ...] = ()
+
+    def render(self, config: frr_config.FrrConfig) -> str:
+        """As the function."""
+        rest = statements.without_prefixes(config)
+        if rest != self._rest:
+            found = self._environment.get_template(MAIN).render(config=rest, prefixes=lambda _: _Printed(_GAP))
+            self._around, self._rest = tuple(found.split(_GAP)), rest
+        families = [family.originations for router in config.routers for family in router.families]
+        # Which of them was which the last time is but a guess, by their order.
+        before = (*self._lists, *(_List() for _ in families))
+        self._lists = tuple(each.followed(items, self._print) for each, items in zip(before, families, strict=False))
+        texts = ("".join(each.texts) for each in self._lists)
+        return "".join(itertools.chain.from_iterable(itertools.zip_longest(self._around, texts, fillvalue="")))
+
+    def _print(self, items: _Prefixes) -> str:
+        return _prefixes(self._environment, items)
+
+
+class _Printed(str):
+    """Text that a template has printed already."""
+
+    __slots__ = ()
+
+
+class _List:
+    """Prefixes and their text, in pieces."""
+
+    def __init__(self, items: _Prefixes = (), counts: tuple[int, ...] = (), texts: tuple[str, ...] = ()) -> None:
+        self._items = items
+        self._counts = counts
+        self.texts = texts
+
+    def followed(self, items: _Prefixes, print_: Callable[[_Prefixes], str]) -> "_List":
+        """The list with other prefixes."""
+        window = windows.window(self._items, items)
+        if not window:
+            return self
+        head, start = _count(self._counts, window.start)
+        tail, behind = _count(self._counts[head:][::-1], len(self._items) - window.before_stop)
+        stop = len(items) - behind
+        # Parts of one length: cutting off a full one each time would leave ever more short ones.
+        length = -(-(stop - start) // max(1, -(-(stop - start) // _CHUNK))) or 1
+        pieces = [items[first : min(first + length, stop)] for first in range(start, stop, length)]
+        end = len(self._counts) - tail
+        return _List(
+            items,
+            (*self._counts[:head], *map(len, pieces), *self._counts[end:]),
+            (*self.texts[:head], *map(print_, pieces), *self.texts[end:]),
+        )
+
+
+def _count(counts: tuple[int, ...], limit: int) -> tuple[int, int]:
+    """How many whole pieces are within the limit, and how much that is."""
+    total = 0
+    for number, count in enumerate(counts):
+        if total + count > limit:
+            return number, total
+        total += count
+    return len(counts), total
+
+
+def _prefixes(environment: jinja2.Environment, items: _Prefixes) -> _Printed:
+    return _Printed(environment.get_template(PREFIXES).render(originations=items))
 
 
 @functools.lru_cache(maxsize=4)
-def _template(sources: tuple[tuple[str, str], ...]) -> jinja2.Template:
-    environment = jinja2.Environment(
+def _environment(sources: tuple[tuple[str, str], ...]) -> jinja2.Environment:
+    return jinja2.Environment(
         loader=jinja2.DictLoader(dict(sources)),
         undefined=jinja2.StrictUndefined,
         finalize=_printable,
@@ -36,13 +122,14 @@ def _template(sources: tuple[tuple[str, str], ...]) -> jinja2.Template:
         keep_trailing_newline=True,
         autoescape=False,  # noqa: S701  the output is read by FRR, not by a browser; _printable guards it
     )
-    return environment.get_template(MAIN)
 
 
 def _printable(value: Any) -> Any:
+    if isinstance(value, _Printed):
+        return value
     if value is None:
         raise errors.ApplyError("a template prints a field that is not set")
-    if any(ord(character) < 0x20 and character != "\t" for character in str(value)):
+    if _CONTROL.search(str(value)):
         raise errors.ApplyError(
             "a value of the configuration holds a control character (value hidden); one line of text is allowed"
         )

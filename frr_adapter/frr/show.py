@@ -4,8 +4,9 @@ Called by whoever asked a daemon over its VTY socket; the commands are named her
 Pure. Fields that a version of FRR leaves out count as zero: these are observations for people, no decision rests on them.
 """
 
+import collections
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -14,6 +15,9 @@ BGP_NEIGHBORS = "show bgp vrf all neighbors json"
 """To bgpd."""
 
 DEFAULT_VRF = "default"
+
+SessionKey = tuple[str, str]
+"""VRF and neighbor."""
 
 
 def bfd_peers_command(vrf: str = DEFAULT_VRF) -> str:
@@ -49,6 +53,10 @@ class _Family(msgspec.Struct, frozen=True, rename="camel"):
     accepted_prefix_counter: int = 0
 
 
+class _PeerBfd(msgspec.Struct, frozen=True, rename="camel"):
+    status: str = ""
+
+
 class _Neighbor(msgspec.Struct, frozen=True, rename="camel"):
     bgp_state: str = ""
     port_foreign: int = 0
@@ -58,11 +66,15 @@ class _Neighbor(msgspec.Struct, frozen=True, rename="camel"):
     last_reset_due_to: str = ""
     message_stats: MessageStats = MessageStats()
     address_family_info: dict[str, _Family] = {}
+    peer_bfd_info: _PeerBfd | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One BGP session. `neighbor` is an address, or the interface of an unnumbered one; `port` 0 while not connected."""
+    """One BGP session. `neighbor` is an address, or the interface of an unnumbered one; `port` is -1 before it was ever connected.
+
+    `bfd` is what bgpd thinks of BFD (`Up`, `Down`, `Unknown` before it asked bfdd for it); empty where the neighbor has none.
+    """
 
     vrf: str
     neighbor: str
@@ -75,6 +87,12 @@ class Session:
     connections_dropped: int = 0
     last_reset: str = ""
     messages: MessageStats = _NO_MESSAGES
+    bfd: str = ""
+
+    @property
+    def key(self) -> SessionKey:
+        """VRF and neighbor."""
+        return (self.vrf, self.neighbor)
 
     @property
     def is_established(self) -> bool:
@@ -84,11 +102,16 @@ class Session:
     @property
     def label(self) -> str:
         """The `peer` label: `address:port` as dashboards expect it (IPv6 without brackets), else the interface."""
+        return self.neighbor if self.is_unnumbered else f"{self.neighbor}:{self.port}"
+
+    @property
+    def is_unnumbered(self) -> bool:
+        """True for the session of an interface."""
         try:
             ipaddress.ip_address(self.neighbor)
         except ValueError:
-            return self.neighbor
-        return f"{self.neighbor}:{self.port}"
+            return True
+        return False
 
 
 class BfdSession(msgspec.Struct, frozen=True, rename="kebab"):
@@ -96,6 +119,7 @@ class BfdSession(msgspec.Struct, frozen=True, rename="kebab"):
 
     peer: str
     vrf: str = DEFAULT_VRF
+    interface: str = ""
     status: str = ""
     diagnostic: str = ""
 
@@ -104,12 +128,17 @@ class BfdSession(msgspec.Struct, frozen=True, rename="kebab"):
         """True when both ends hear each other."""
         return self.status == "up"
 
+    def is_of(self, session: Session) -> bool:
+        """Whether the BGP session depends on this one; an unnumbered session is known by its interface."""
+        return self.vrf == session.vrf and session.neighbor == (self.interface if session.is_unnumbered else self.peer)
+
 
 class BfdCounters(msgspec.Struct, frozen=True, rename="kebab"):
     """The counters of one BFD session."""
 
     peer: str
     vrf: str = DEFAULT_VRF
+    interface: str = ""
     control_packet_input: int = 0
     control_packet_output: int = 0
     echo_packet_input: int = 0
@@ -151,6 +180,7 @@ def sessions(text: str) -> tuple[Session, ...]:
                     connections_dropped=item.connections_dropped,
                     last_reset=item.last_reset_due_to,
                     messages=item.message_stats,
+                    bfd=item.peer_bfd_info.status or "Unknown" if item.peer_bfd_info else "",
                 )
             )
     return tuple(sorted(found, key=lambda session: (session.vrf, session.neighbor)))
@@ -158,36 +188,48 @@ def sessions(text: str) -> tuple[Session, ...]:
 
 def bfd_sessions(text: str) -> tuple[BfdSession, ...]:
     """Reads the answer to `bfd_peers_command`. Raises ValueError for text of another shape."""
-    return tuple(sorted(msgspec.json.decode(text, type=list[BfdSession]), key=lambda item: (item.vrf, item.peer)))
+    found = msgspec.json.decode(text or "[]", type=list[BfdSession])
+    return tuple(sorted(found, key=lambda item: (item.vrf, item.peer, item.interface)))
 
 
 def bfd_counters(text: str) -> tuple[BfdCounters, ...]:
     """Reads the answer to `bfd_counters_command`. Raises ValueError for text of another shape."""
-    return tuple(sorted(msgspec.json.decode(text, type=list[BfdCounters]), key=lambda item: (item.vrf, item.peer)))
+    found = msgspec.json.decode(text or "[]", type=list[BfdCounters])
+    return tuple(sorted(found, key=lambda item: (item.vrf, item.peer, item.interface)))
 
 
 _BGP_COUNTERS = (
-    ("metallb_bgp_opens_sent", "opens_sent"),
-    ("metallb_bgp_opens_received", "opens_recv"),
-    ("metallb_bgp_notifications_sent", "notifications_sent"),
-    ("metallb_bgp_updates_total", "updates_sent"),
-    ("metallb_bgp_updates_total_received", "updates_recv"),
-    ("metallb_bgp_keepalives_sent", "keepalives_sent"),
-    ("metallb_bgp_keepalives_received", "keepalives_recv"),
-    ("metallb_bgp_route_refresh_sent", "route_refresh_sent"),
-    ("metallb_bgp_total_sent", "total_sent"),
-    ("metallb_bgp_total_received", "total_recv"),
+    ("metallb_bgp_opens_sent", "opens_sent", "OPEN messages sent"),
+    ("metallb_bgp_opens_received", "opens_recv", "OPEN messages received"),
+    ("metallb_bgp_notifications_sent", "notifications_sent", "NOTIFICATION messages sent"),
+    ("metallb_bgp_updates_total", "updates_sent", "UPDATE messages sent"),
+    ("metallb_bgp_updates_total_received", "updates_recv", "UPDATE messages received"),
+    ("metallb_bgp_keepalives_sent", "keepalives_sent", "KEEPALIVE messages sent"),
+    ("metallb_bgp_keepalives_received", "keepalives_recv", "KEEPALIVE messages received"),
+    ("metallb_bgp_route_refresh_sent", "route_refresh_sent", "ROUTE-REFRESH messages sent"),
+    ("metallb_bgp_total_sent", "total_sent", "Messages sent"),
+    ("metallb_bgp_total_received", "total_recv", "Messages received"),
 )
 
 _BFD_COUNTERS = (
-    ("metallb_bfd_control_packet_input", "control_packet_input"),
-    ("metallb_bfd_control_packet_output", "control_packet_output"),
-    ("metallb_bfd_echo_packet_input", "echo_packet_input"),
-    ("metallb_bfd_echo_packet_output", "echo_packet_output"),
-    ("metallb_bfd_session_up_events", "session_up"),
-    ("metallb_bfd_session_down_events", "session_down"),
-    ("metallb_bfd_zebra_notifications", "zebra_notifications"),
+    ("metallb_bfd_control_packet_input", "control_packet_input", "BFD control packets received"),
+    ("metallb_bfd_control_packet_output", "control_packet_output", "BFD control packets sent"),
+    ("metallb_bfd_echo_packet_input", "echo_packet_input", "BFD echo packets received"),
+    ("metallb_bfd_echo_packet_output", "echo_packet_output", "BFD echo packets sent"),
+    ("metallb_bfd_session_up_events", "session_up", "Times the BFD session came up"),
+    ("metallb_bfd_session_down_events", "session_down", "Times the BFD session went down"),
+    ("metallb_bfd_zebra_notifications", "zebra_notifications", "Messages of bfdd to zebra about the session"),
 )
+
+GAUGES = (
+    ("metallb_bgp_session_up", "1 while the BGP session is established"),
+    ("metallb_bgp_announced_prefixes_total", "Prefixes that the neighbor is told now, of all address families"),
+    ("metallb_bfd_session_up", "1 while the BFD session is up"),
+)
+"""Names and meanings of all gauges made here."""
+
+COUNTERS = tuple((name, meaning) for name, _, meaning in (*_BGP_COUNTERS, *_BFD_COUNTERS))
+"""As `GAUGES`. All have the labels `peer` and `vrf`."""
 
 
 def bgp_samples(items: Iterable[Session]) -> tuple[Sample, ...]:
@@ -199,18 +241,27 @@ def bgp_samples(items: Iterable[Session]) -> tuple[Sample, ...]:
             Sample("metallb_bgp_session_up", labels, float(item.is_established)),
             Sample("metallb_bgp_announced_prefixes_total", labels, item.sent_prefixes),
         ]
-        samples += [Sample(name, labels, getattr(item.messages, field), True) for name, field in _BGP_COUNTERS]
+        samples += [Sample(name, labels, getattr(item.messages, field), True) for name, field, _ in _BGP_COUNTERS]
     return tuple(samples)
 
 
 def bfd_samples(items: Iterable[BfdSession], counters: Iterable[BfdCounters]) -> tuple[Sample, ...]:
     """The BFD metrics, under their compatible names."""
+    sessions_, counted = tuple(items), tuple(counters)
     samples = [
-        Sample("metallb_bfd_session_up", (("peer", item.peer), ("vrf", item.vrf)), float(item.is_up)) for item in items
+        Sample("metallb_bfd_session_up", labels, float(item.is_up))
+        for item, labels in zip(sessions_, _bfd_labels(sessions_), strict=True)
     ]
     samples += [
-        Sample(name, (("peer", item.peer), ("vrf", item.vrf)), getattr(item, field), True)
-        for item in counters
-        for name, field in _BFD_COUNTERS
+        Sample(name, labels, getattr(item, field), True)
+        for item, labels in zip(counted, _bfd_labels(counted), strict=True)
+        for name, field, _ in _BFD_COUNTERS
     ]
     return tuple(samples)
+
+
+def _bfd_labels(items: Sequence[BfdSession | BfdCounters]) -> list[tuple[tuple[str, str], ...]]:
+    """The address alone; with its interface only where two links know their routers by the same link-local address."""
+    times = collections.Counter((item.vrf, item.peer) for item in items)
+    peers = (f"{item.peer}%{item.interface}" if times[item.vrf, item.peer] > 1 else item.peer for item in items)
+    return [(("peer", peer), ("vrf", item.vrf)) for peer, item in zip(peers, items, strict=True)]

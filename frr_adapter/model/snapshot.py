@@ -7,8 +7,6 @@ from types import MappingProxyType
 from frr_adapter import refs
 from frr_adapter.model import advertisement, cluster, peer, pool, service
 
-_EMPTY: Mapping[str, tuple[cluster.Endpoint, ...]] = MappingProxyType({})
-
 
 @dataclass(frozen=True, slots=True)
 class ConfigObjects:
@@ -44,14 +42,47 @@ class Configuration:
     extras: str = ""
 
 
+Endpoints = Mapping[str, tuple[cluster.Endpoint, ...]]
+_EMPTY: Endpoints = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A service and its endpoints: what a speaker decides about, together."""
+
+    service: service.Service
+    endpoints: tuple[cluster.Endpoint, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """The candidates of these very services and endpoints, in the order of the services."""
+
+    services: tuple[service.Service, ...]
+    endpoints: Endpoints
+    candidates: tuple[Candidate, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One consistent view for one cycle. `services` are sorted by key; `endpoints` maps a service's key to its endpoints."""
+    """One consistent view for one cycle. `services` are sorted by key; `endpoints` maps a service's key to its endpoints.
+
+    `joined` says nothing new: whoever makes one snapshot after another keeps in it what did not change.
+    """
 
     configuration: Configuration = Configuration()
     services: tuple[service.Service, ...] = ()
-    endpoints: Mapping[str, tuple[cluster.Endpoint, ...]] = field(default_factory=lambda: _EMPTY)
+    endpoints: Endpoints = field(default_factory=lambda: _EMPTY)
     nodes: tuple[cluster.Node, ...] = ()
+    joined: Joined | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def candidates(self) -> tuple[Candidate, ...]:
+        """The services with their endpoints, in the order of `services`."""
+        known = self.joined
+        if known is not None and known.services is self.services and known.endpoints is self.endpoints:
+            return known.candidates
+        return tuple(Candidate(each, self.endpoints.get(each.key, ())) for each in self.services)
 
     def node(self, name: str) -> cluster.Node:
         """The node of that name; an unlabelled one when the API does not know it (yet)."""

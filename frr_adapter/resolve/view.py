@@ -6,11 +6,11 @@ remembered only saves work and keeps the identity of what did not change.
 
 import dataclasses
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 
 from frr_adapter import problems, resolve
-from frr_adapter.model import cluster, service, snapshot
+from frr_adapter.model import cluster, snapshot
+from frr_adapter.resolve import candidates
 
 EXTRAS_CONFIG_MAP = "bgpextras"
 EXTRAS_KEY = "extras"
@@ -36,12 +36,12 @@ class View:
     """`node` as in `resolve.configuration`; `lb_class` filters Services, None lets all of them through."""
 
     def __init__(self, *, lb_class: str | None, node: str | None = None) -> None:
-        self._lb_class = lb_class
         self._node = node
         self._seen: dict[str, tuple[Any, ...]] = {}
         self._resolution: resolve.Resolution | None = None
-        self._services: tuple[service.Service, ...] = ()
-        self._endpoints: Mapping[str, tuple[cluster.Endpoint, ...]] = {}
+        self._services = candidates.Services(lb_class)
+        self._endpoints = candidates.Endpoints()
+        self._candidates = candidates.Candidates()
 
     def look(self, listed: Listed) -> tuple[snapshot.Snapshot, tuple[problems.Problem, ...]]:
         """The snapshot, and what `resolve` left out of its configuration."""
@@ -50,11 +50,15 @@ class View:
         resolution = self._resolution
         if resolution is None or changed & {*CONFIG_KINDS, "ConfigMap"}:
             resolution = self._resolve(listed, resolution)
-        if "Service" in changed:
-            self._services = _handled(listed["Service"], self._lb_class)
-        if "EndpointSlice" in changed:
-            self._endpoints = _joined(listed["EndpointSlice"], self._endpoints)
-        world = snapshot.Snapshot(resolution.configuration, self._services, self._endpoints, listed.get("Node", ()))
+        services = self._services.follow(listed.get("Service", ()))
+        # Endpoints and their services are watched by those who decide about both.
+        if "EndpointSlice" not in listed:
+            world = snapshot.Snapshot(resolution.configuration, services, nodes=listed.get("Node", ()))
+        else:
+            endpoints, news = self._endpoints.follow(listed["EndpointSlice"])
+            joined = self._candidates.follow(services, endpoints, news)
+            nodes = listed.get("Node", ())
+            world = snapshot.Snapshot(resolution.configuration, services, endpoints, nodes, joined)
         return world, resolution.problems
 
     def _resolve(self, listed: Listed, last: resolve.Resolution | None) -> resolve.Resolution:
@@ -71,30 +75,8 @@ class View:
         return answer
 
 
-def _handled(services: tuple[service.Service, ...], lb_class: str | None) -> tuple[service.Service, ...]:
-    if lb_class is None:
-        return services
-    return tuple(each for each in services if service.is_handled(each, lb_class))
-
-
 def _extras(config_maps: tuple[cluster.ConfigMap, ...]) -> str:
     for each in config_maps:
         if each.ref.name == EXTRAS_CONFIG_MAP:
             return dict(each.data).get(EXTRAS_KEY, "")
     return ""
-
-
-def _joined(
-    slices: tuple[cluster.EndpointSlice, ...], before: Mapping[str, tuple[cluster.Endpoint, ...]]
-) -> Mapping[str, tuple[cluster.Endpoint, ...]]:
-    """Endpoints by service key, over all slices of the service; an equal tuple keeps its identity."""
-    groups: dict[str, set[cluster.Endpoint]] = {}
-    for each in slices:
-        if each.service:
-            groups.setdefault(each.service, set()).update(each.endpoints)
-    joined: dict[str, tuple[cluster.Endpoint, ...]] = {}
-    for key, found in groups.items():
-        endpoints = tuple(sorted(found))
-        last = before.get(key)
-        joined[key] = last if last == endpoints else endpoints
-    return MappingProxyType(joined)

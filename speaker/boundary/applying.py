@@ -19,16 +19,29 @@ _LONGEST_RETRY = 30.0
 Outcome = reloading.ApplyReport | errors.ApplyError
 """How an attempt ended."""
 
+Landed = Callable[[reloading.ApplyReport, config.FrrConfig, float], None]
+"""FRR took a change: how, of which configuration, and when the oldest event of it came (clock of the event loop)."""
+
+
+def _ignore(_report: reloading.ApplyReport, _before: config.FrrConfig, _since: float) -> None:
+    """Nobody measures."""
+
 
 class Applying:
-    """Single flight over an `Applier`. `told` is called after every attempt, with how it ended."""
+    """Single flight over an `Applier`. `told` is called after every attempt, with how it ended; `landed` after every change that
+    FRR took, unless it was the first one of its life.
+    """
 
-    def __init__(self, applier: ports.Applier, told: Callable[[Outcome], None]) -> None:
+    def __init__(self, applier: ports.Applier, told: Callable[[Outcome], None], landed: Landed = _ignore) -> None:
         self._applier = applier
         self._told = told
+        self._landed = landed
+        self._since: float | None = None  # the oldest event that FRR does not run yet
+        self._is_unfinished = False
         self._wanted: config.FrrConfig | None = None
         self._applied: config.FrrConfig | None = None
         self._is_up = False
+        self._trouble = ""
         self._lives = 0  # of FRR: what was applied to an earlier one does not count
         self._news = asyncio.Event()
 
@@ -38,25 +51,49 @@ class Applying:
         return self._wanted is not None and self._applied == self._wanted
 
     @property
+    def wanted(self) -> config.FrrConfig | None:
+        """What FRR shall run; None before anybody said so."""
+        return self._wanted
+
+    @property
+    def applied(self) -> config.FrrConfig | None:
+        """What FRR took last; None when nothing is known to run."""
+        return self._applied
+
+    @property
     def is_up(self) -> bool:
         """Whether FRR's daemons answer."""
         return self._is_up
 
-    def want(self, wanted: config.FrrConfig) -> None:
-        """Replaces what is wanted; an equal configuration does nothing."""
+    @property
+    def trouble(self) -> str:
+        """Why FRR counts as down, in one line; empty while it is up or nobody has asked it yet."""
+        return self._trouble
+
+    def want(self, wanted: config.FrrConfig, since: float | None = None) -> None:
+        """Replaces what is wanted; an equal configuration does nothing. `since` is when the oldest event came that led to it."""
         if wanted != self._wanted:
             self._wanted = wanted
+            self._since = since if self._since is None else self._since
             self._news.set()
 
-    def down(self) -> None:
-        """A daemon is gone: nothing counts as applied, and nothing is tried until `up`."""
-        self._is_up = False
+    def again(self) -> None:
+        """The applier can do more of the same configuration than it could the last time."""
+        self._is_unfinished = True
+        self._news.set()
+
+    def down(self, reason: str = "") -> None:
+        """A daemon is gone or hangs: nothing counts as applied, and nothing is tried until `up`.
+
+        Called again when the reason changes.
+        """
+        self._is_up, self._trouble = False, reason
         self._forget()
-        _log.warning("FRR is down")
+        _log.warning("FRR is down", reason=reason)
 
     def up(self) -> None:
         """All daemons answer; whatever they run is compared with what is wanted."""
-        self._is_up = True
+        self._is_up, self._trouble = True, ""
         self._forget()
         self._news.set()
         _log.info("FRR is up")
@@ -68,13 +105,14 @@ class Applying:
             await self._news.wait()
             self._news.clear()
             target = self._wanted
-            if target is None or not self._is_up or target == self._applied:
+            if target is None or not self._is_up or (target == self._applied and not self._is_unfinished):
                 continue
             if await self._attempt(target):
                 pause = _FIRST_RETRY
                 continue
             try:
-                await asyncio.wait_for(self._news.wait(), pause)
+                async with asyncio.timeout(pause):
+                    await self._news.wait()
             except TimeoutError:
                 pause = min(pause * 2, _LONGEST_RETRY)
             self._news.set()
@@ -87,10 +125,14 @@ class Applying:
     async def _attempt(self, target: config.FrrConfig) -> bool:
         clock = asyncio.get_running_loop().time
         started, lives = clock(), self._lives
+        since, before, unfinished = self._since, self._applied, self._is_unfinished
+        self._since, self._is_unfinished = None, False
         try:
             report = await self._applier.apply(target)
         except errors.ApplyError as error:
             _log.error("FRR did not take the configuration", error=str(error))
+            self._since = self._since if since is None else since
+            self._is_unfinished |= unfinished
             self._told(error)
             return False
         if lives == self._lives:  # a daemon that died meanwhile, back or not, has forgotten everything
@@ -104,4 +146,6 @@ class Applying:
             **({"reason": report.reason} if report.reason else {}),
         )
         self._told(report)
+        if since is not None and before is not None:
+            self._landed(report, before, since)
         return True

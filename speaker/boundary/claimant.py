@@ -113,9 +113,8 @@ class Claimant:
         await self._mouth.stop()
 
     def _want(self) -> None:
-        self._mouth.listen_for(self._plan)
+        self._show()  # the mouth must know on which interfaces to ask
         self._do(self._holder.want({entry.address: entry.wish for entry in self._plan.entries}, self._now()))
-        self._show()  # an entry may have other interfaces now
 
     def _watch_fence(self) -> bool:
         """Whether the fence was moved; what follows from it is done."""
@@ -165,6 +164,8 @@ class Claimant:
 
     def _show(self) -> None:
         entries = self._plan.entries
+        asked = tuple(each for each in entries if each.wish is values.Wish.TAKE or each.address in self._held)
+        self._mouth.listen_for(self._plan if len(asked) == len(entries) else values.L2Plan(asked))
         held = entries if len(self._held) == len(entries) else tuple(e for e in entries if e.address in self._held)
         self._mouth.set_plan(values.L2Plan(held))
 

@@ -4,15 +4,18 @@ Called by the loop once per cycle. `plan` works from scratch; `Planner` gives th
 service whose objects did not change, so that one changed Service among thousands costs one decision. Pure but for that memory.
 """
 
+import dataclasses
+import functools
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from frr_adapter import addresses
 from frr_adapter.model import advertisement, cluster, community, peer, service, snapshot
 from speaker import values
-from speaker.core import eligibility
+from speaker.core import eligibility, routes, shares
 
 Result = tuple[values.BgpPlan, tuple[values.Decision, ...]]
+_Basis = tuple[snapshot.Configuration, cluster.Node]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,40 +29,48 @@ class Share:
 def plan(world: snapshot.Snapshot, node: str, *, ignore_exclude: bool) -> Result:
     """The plan and one decision per service of the snapshot, in its order. From scratch: the oracle for `Planner`."""
     own = world.node(node)
-    shares = tuple(
+    shared = tuple(
         share_of(item, world.endpoints.get(item.key, ()), world.configuration, own, ignore_exclude=ignore_exclude)
         for item in world.services
     )
-    return _assemble(shares, world.configuration, own)
+    return _assemble(shared, world.configuration, own)
 
 
 class Planner:
     """`plan` with a memory. One instance serves one node for the life of the program.
 
-    A decision is remembered as long as the Service and its endpoints are the very same frozen objects; a change of
+    A decision is remembered as long as the Service is the very same object and its endpoints are equal; a change of
     configuration or of the own Node forgets everything.
     """
 
     def __init__(self, node: str, *, ignore_exclude: bool) -> None:
         self._node = node
         self._ignore_exclude = ignore_exclude
-        self._basis: tuple[snapshot.Configuration, cluster.Node] | None = None
-        self._memory: dict[str, tuple[service.Service, tuple[cluster.Endpoint, ...], Share]] = {}
+        self._basis: _Basis | None = None
+        self._shares: shares.Shares[Share] = shares.Shares()
+        self._routes = routes.Routes(lambda *_: ())
+        self._plan = values.BgpPlan()
 
     def plan(self, world: snapshot.Snapshot) -> Result:
         """As the function `plan`."""
         basis = (world.configuration, world.node(self._node))
-        known = self._memory if basis == self._basis else {}
-        memory = {}
-        for item in world.services:
-            endpoints = world.endpoints.get(item.key, ())
-            before = known.get(item.key)
-            if before is None or before[0] is not item or before[1] is not endpoints:
-                share = share_of(item, endpoints, *basis, ignore_exclude=self._ignore_exclude)
-                before = (item, endpoints, share)
-            memory[item.key] = before
-        self._basis, self._memory = basis, memory
-        return _assemble(tuple(share for _, _, share in memory.values()), *basis)
+        if basis != self._basis:
+            self._shares, self._routes = shares.Shares(), routes.Routes(_offers(*basis))
+            self._plan = _frame(*basis)
+        self._basis = None  # should anything below fail, the next plan is made from scratch
+
+        def decide(candidate: snapshot.Candidate) -> Share:
+            return share_of(candidate.service, candidate.endpoints, *basis, ignore_exclude=self._ignore_exclude)
+
+        gone, come = self._shares.follow(world.candidates, decide)
+        self._routes.change(
+            ((share.decision.service, share.prefixes) for share in gone),
+            ((share.decision.service, share.prefixes) for share in come),
+        )
+        if self._routes.routes is not self._plan.routes:
+            self._plan = dataclasses.replace(self._plan, routes=self._routes.routes)
+        self._basis = basis
+        return self._plan, self._shares.decisions
 
 
 def share_of(
@@ -126,37 +137,41 @@ def _community_order(value: community.Community) -> tuple[int, int, int, bool]:
     return (*value.sort_key, isinstance(value, community.LargeCommunity))
 
 
-def _assemble(shares: tuple[Share, ...], configuration: snapshot.Configuration, node: cluster.Node) -> Result:
-    peers = tuple(
+def _offers(configuration: snapshot.Configuration, node: cluster.Node) -> routes.Offers:
+    peers = _peers(configuration, node)
+    named = {each.name: each for each in configuration.bgp_advertisements}
+    return lambda names, family: offers_of([named[name] for name in names], family, peers)
+
+
+def _peers(configuration: snapshot.Configuration, node: cluster.Node) -> tuple[peer.Peer, ...]:
+    return tuple(
         sorted((item for item in configuration.peers if item.selects(node.labels)), key=lambda item: item.name)
     )
-    speaking: dict[addresses.Network, dict[str, advertisement.BgpAdvertisement]] = {}
-    owners: dict[addresses.Network, set[str]] = {}
-    for share in shares:
-        for prefix, ad in share.prefixes:
-            speaking.setdefault(prefix, {})[ad.name] = ad
-            owners.setdefault(prefix, set()).add(share.decision.service)
-    # Few distinct sets of advertisements stand behind many prefixes: each is turned into offers once.
-    offers: dict[tuple[tuple[str, ...], addresses.Family], tuple[values.Offer, ...]] = {}
-    routes = []
-    for prefix in sorted(speaking, key=_prefix_order):
-        names = tuple(sorted(speaking[prefix]))
-        family = addresses.family_of(prefix)
-        if (names, family) not in offers:
-            offers[names, family] = offers_of([speaking[prefix][name] for name in names], family, peers)
-        if offers[names, family]:
-            routes.append(values.Route(prefix, offers[names, family], names, tuple(sorted(owners[prefix]))))
-    return (
-        values.BgpPlan(
-            node=node.name,
-            peers=peers,
-            bfd_profiles=tuple(sorted(configuration.bfd_profiles, key=lambda item: item.name)),
-            routes=tuple(routes),
-            extras=configuration.extras,
-        ),
-        tuple(share.decision for share in shares),
+
+
+def _frame(configuration: snapshot.Configuration, node: cluster.Node) -> values.BgpPlan:
+    """The plan without routes."""
+    return values.BgpPlan(
+        node=node.name,
+        peers=_peers(configuration, node),
+        bfd_profiles=tuple(sorted(configuration.bfd_profiles, key=lambda item: item.name)),
+        extras=configuration.extras,
     )
 
 
-def _prefix_order(prefix: addresses.Network) -> tuple[int, int, int]:
-    return (prefix.version, int(prefix.network_address), prefix.prefixlen)
+def _assemble(shared: tuple[Share, ...], configuration: snapshot.Configuration, node: cluster.Node) -> Result:
+    speaking: dict[addresses.Network, set[str]] = {}
+    owners: dict[addresses.Network, set[str]] = {}
+    for share in shared:
+        for prefix, ad in share.prefixes:
+            speaking.setdefault(prefix, set()).add(ad.name)
+            owners.setdefault(prefix, set()).add(share.decision.service)
+    # Few distinct sets of advertisements stand behind many prefixes: each is turned into offers once.
+    ask = functools.cache(_offers(configuration, node))
+    found = []
+    for prefix in sorted(speaking, key=routes.order):
+        names = tuple(sorted(speaking[prefix]))
+        if offers := ask(names, addresses.family_of(prefix)):
+            found.append(values.Route(prefix, offers, names, tuple(sorted(owners[prefix]))))
+    whole = dataclasses.replace(_frame(configuration, node), routes=tuple(found))
+    return whole, tuple(share.decision for share in shared)

@@ -1,6 +1,6 @@
 """`BgpPlan` -> `FrrConfig`: all names, numbers and special cases of FRR are answered here, so that templates only print.
 
-Called by the loop after planning. Pure. What is written must be what FRR prints back (`frr_adapter.frr.config` says why): defaults are
+Called by `composer`, which remembers what did not change, and by tests as its oracle. Pure. What is written must be what FRR prints back (`frr_adapter.frr.config` says why): defaults are
 left out, well-known communities get their names, multihop gets its number.
 """
 
@@ -69,7 +69,7 @@ def compose(plan: values.BgpPlan, *, log_level: str = "info", frr_log_level: str
     same VRF share one session: the first by name decides its settings, all of them feed it.
     """
     level = _frr_level(frr_log_level) or _SPEAKER_LEVELS.get(log_level, "informational")
-    tags = class_tags(_class_key(route) for route in plan.routes)
+    tags = class_tags(class_key(route) for route in plan.routes)
     sessions: dict[tuple[str, int, tuple[int, int, str]], list[peer.Peer]] = {}
     for item in plan.peers:
         sessions.setdefault((item.vrf, item.my_asn, _neighbor_order(item)), []).append(item)
@@ -129,7 +129,12 @@ def _log_statement(level: str) -> str | None:
             return f"log stdout {level}"
 
 
-def _class_key(route: values.Route) -> ClassKey:
+def origination(route: values.Route, tags: Mapping[ClassKey, int]) -> config.Origination:
+    """The `network` statement of a route."""
+    return config.Origination(route.prefix, _class_name(tags[class_key(route)]), _shown(route.services))
+
+
+def class_key(route: values.Route) -> ClassKey:
     """Prefixes are of one class when the same advertisements speak for them; without names, when the offers are equal."""
     return route.advertisements or tuple(str(offer) for offer in route.offers)
 
@@ -154,7 +159,7 @@ def _told(plan: values.BgpPlan) -> dict[str, dict[ClassKey, values.Offer]]:
     """Peer name -> class -> what the peer is told about it."""
     told: dict[str, dict[ClassKey, values.Offer]] = {}
     for route in plan.routes:
-        key = _class_key(route)
+        key = class_key(route)
         for offer in route.offers:
             told.setdefault(offer.peer, {}).setdefault(key, offer)
     return told
@@ -203,7 +208,7 @@ def _router(
     families = []
     for family, name in _FAMILY_NAMES.items():
         originations = tuple(
-            config.Origination(route.prefix, _class_name(tags[_class_key(route)]), _shown(route.services))
+            origination(route, tags)
             for route in plan.routes
             if addresses.family_of(route.prefix) is family and any(offer.peer in members for offer in route.offers)
         )
@@ -268,7 +273,8 @@ def _timers(item: peer.Peer) -> config.Timers | None:
         case int(keepalive), None:
             return config.Timers(keepalive, 3 * keepalive)
         case int(keepalive), int(hold):
-            return config.Timers(keepalive, hold)
+            # FRR sends keepalives three times per hold time at least, and prints it so (bgpd/bgpd.c:peer_timers_set).
+            return config.Timers(min(keepalive, hold // 3), hold)
     raise AssertionError("keepalive and hold times are integers or None")
 
 

@@ -39,3 +39,8 @@ def is_owner(node: str, candidates: Iterable[str], address: addresses.Address, s
         if score > own_score or (score == own_score and _digest(candidate, text) < own_digest):
             return False
     return True
+
+
+def precedes(other: str, node: str, address: addresses.Address, scores: Mapping[str, int]) -> bool:
+    """Whether `other` comes before `node` in `order`, were both candidates."""
+    return (-scores.get(other, 0), digest(other, address)) < (-scores.get(node, 0), digest(node, address))

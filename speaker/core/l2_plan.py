@@ -1,27 +1,36 @@
-"""Snapshot -> `values.L2Plan`: which addresses this node answers for on layer 2, and on which interfaces.
+"""Snapshot -> `values.L2Plan`: which addresses this node shall have on layer 2 or may keep, and on which interfaces.
 
-Called by the loop once per cycle. `plan` works from scratch; `Planner` gives the same answer and remembers the decision of every
+Called by the loop once per cycle; `settled` then says what is announced, which is what the node holds. `plan` works from scratch; `Planner` gives the same answer and remembers the decision of every
 service whose objects did not change. Every node decides alone and all come to the same owner, because the candidates and their
 scores come from all advertisements of the *service*; only the interfaces come from those of this *node*. Pure but for the memory.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 from frr_adapter import addresses
 from frr_adapter.model import advertisement, cluster, pool, service, snapshot
 from speaker import values
-from speaker.core import election, eligibility
+from speaker.core import election, eligibility, ordered, shares
 
 Result = tuple[values.L2Plan, tuple[values.Decision, ...]]
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What one service adds to the plan: its decision and the interfaces of its addresses (empty: all)."""
+    """What one service adds to the plan: its decision, the interfaces of its addresses (empty: all) and the preferences of nodes."""
 
     decision: values.Decision
     interfaces: frozenset[str] = frozenset()
+    scores: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidacy:
+    """An advertisement, and the nodes that can carry it out: available ones that have one of its interfaces."""
+
+    advertisement: advertisement.L2Advertisement
+    nodes: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,53 +38,123 @@ class _Basis:
     """Everything but the service that a decision depends on."""
 
     pools: tuple[pool.Pool, ...]
-    advertisements: tuple[advertisement.L2Advertisement, ...]
-    available: frozenset[str]
+    candidacies: tuple[Candidacy, ...]
+    keeps: bool
 
 
-def plan(world: snapshot.Snapshot, node: str, *, ignore_exclude: bool, live: frozenset[str] | None) -> Result:
+def plan(
+    world: snapshot.Snapshot, node: str, *, ignore_exclude: bool, live: values.Live | None, keeps: bool = False
+) -> Result:
     """The plan and one decision per service of the snapshot, in its order. From scratch: the oracle for `Planner`.
 
-    `live` are the names of nodes whose speaker is alive; None when nobody watches that, and then every known node counts.
+    `live` are the nodes whose speaker is alive; None when nobody watches that, and then every known node counts. With `keeps` a node
+    may keep what it holds although another one comes first, as long as that one is not preferred.
     """
-    basis = _basis(world, ignore_exclude=ignore_exclude, live=live)
+    basis = _basis(world, ignore_exclude=ignore_exclude, live=live, keeps=keeps)
     return _assemble(share_of(item, world.endpoints.get(item.key, ()), basis, node) for item in world.services)
 
 
 class Planner:
     """`plan` with a memory. One instance serves one node for the life of the program.
 
-    A decision is remembered as long as the Service and its endpoints are the very same frozen objects; a change of pools,
+    A decision is remembered as long as the Service is the very same object and its endpoints are equal; a change of pools,
     advertisements or available nodes forgets everything.
     """
 
-    def __init__(self, node: str, *, ignore_exclude: bool) -> None:
+    def __init__(self, node: str, *, ignore_exclude: bool, keeps: bool = False) -> None:
         self._node = node
         self._ignore_exclude = ignore_exclude
+        self._keeps = keeps
         self._known_basis: _Basis | None = None
-        self._memory: dict[str, tuple[service.Service, tuple[cluster.Endpoint, ...], Share]] = {}
+        self._shares: shares.Shares[Share] = shares.Shares()
+        self._entries = _Entries()
+        self._plan = values.L2Plan()
 
-    def plan(self, world: snapshot.Snapshot, *, live: frozenset[str] | None) -> Result:
+    def precedes(self, other: str, address: addresses.Address) -> bool:
+        """Whether another node comes before this one for an address of the last plan: of two that hold it, it keeps it."""
+        share = self._entries.share(address)
+        if share is None:
+            return False
+        return election.precedes(other, self._node, share.decision.addresses[0], share.scores)
+
+    def plan(self, world: snapshot.Snapshot, *, live: values.Live | None) -> Result:
         """As the function `plan`."""
-        basis = _basis(world, ignore_exclude=self._ignore_exclude, live=live)
-        known = self._memory if basis == self._known_basis else {}
-        memory = {}
-        for item in world.services:
-            endpoints = world.endpoints.get(item.key, ())
-            before = known.get(item.key)
-            if before is None or before[0] is not item or before[1] is not endpoints:
-                before = (item, endpoints, share_of(item, endpoints, basis, self._node))
-            memory[item.key] = before
-        self._known_basis, self._memory = basis, memory
-        return _assemble(share for _, _, share in memory.values())
+        basis = _basis(world, ignore_exclude=self._ignore_exclude, live=live, keeps=self._keeps)
+        if basis != self._known_basis:
+            self._shares, self._entries = shares.Shares(), _Entries()
+        self._known_basis = None  # should anything below fail, the next plan is made from scratch
+
+        def decide(candidate: snapshot.Candidate) -> Share:
+            return share_of(candidate.service, candidate.endpoints, basis, self._node)
+
+        entries = self._entries.change(*self._shares.follow(world.candidates, decide))
+        if entries is not self._plan.entries:
+            self._plan = values.L2Plan(entries)
+        self._known_basis = basis
+        return self._plan, self._shares.decisions
 
 
-def _basis(world: snapshot.Snapshot, *, ignore_exclude: bool, live: frozenset[str] | None) -> _Basis:
+class _Entries:
+    """Entries of the plan, kept sorted while the addresses of single services come and go; as `_assemble` from scratch."""
+
+    def __init__(self) -> None:
+        self._wanted: dict[ordered.Place, dict[str, Share]] = {}
+        self._sorted: ordered.Ordered[values.L2Entry] = ordered.Ordered()
+
+    def share(self, address: addresses.Address) -> Share | None:
+        """The share of the first service by name that wants the address."""
+        wanted = self._wanted.get(_order(address))
+        return wanted[min(wanted)] if wanted else None
+
+    def change(self, gone: Iterable[Share], come: Iterable[Share]) -> tuple[values.L2Entry, ...]:
+        """Sorted by family and address; the very same tuple until one of them changes."""
+        touched: dict[ordered.Place, addresses.Address] = {}
+        for share in filter(_wants, gone):
+            for address in share.decision.addresses:
+                touched[_order(address)] = address
+                self._wanted[_order(address)].pop(share.decision.service, None)
+        for share in filter(_wants, come):
+            for address in share.decision.addresses:
+                touched[_order(address)] = address
+                self._wanted.setdefault(_order(address), {})[share.decision.service] = share
+        self._sorted.change({place: self._entry(place, address) for place, address in touched.items()})
+        return self._sorted.items
+
+    def _entry(self, place: ordered.Place, address: addresses.Address) -> values.L2Entry | None:
+        wanted = self._wanted[place]
+        if not wanted:
+            del self._wanted[place]
+            return None
+        return _entry(address, wanted.values())
+
+
+def _basis(world: snapshot.Snapshot, *, ignore_exclude: bool, live: values.Live | None, keeps: bool) -> _Basis:
     refused = {
         node.name for node in world.nodes if eligibility.node_refusal(node, ignore_exclude=ignore_exclude) is not None
     }
-    names = frozenset(node.name for node in world.nodes) if live is None else live
-    return _Basis(world.configuration.pools, world.configuration.l2_advertisements, names - refused)
+    known: values.Live = dict.fromkeys(node.name for node in world.nodes) if live is None else live
+    return _Basis(
+        world.configuration.pools,
+        tuple(
+            Candidacy(
+                ad,
+                frozenset(
+                    name
+                    for name in ad.nodes
+                    if name in known and name not in refused and _serves(known[name], ad.interfaces)
+                ),
+            )
+            for ad in world.configuration.l2_advertisements
+        ),
+        keeps,
+    )
+
+
+def _serves(present: frozenset[str] | None, named: frozenset[str]) -> bool:
+    """Whether a node with these interfaces can serve an advertisement that names those."""
+    if present is None:
+        return True
+    return any(values.is_named(interface, named) for interface in present) if named else bool(present)
 
 
 def share_of(item: service.Service, endpoints: Iterable[cluster.Endpoint], basis: _Basis, node: str) -> Share:
@@ -89,25 +168,46 @@ def share_of(item: service.Service, endpoints: Iterable[cluster.Endpoint], basis
     usable = eligibility.usable_endpoints(endpoints)
     if not usable:
         return _abstain(item, values.Reason.NOT_OWNER, found)
-    kept = eligibility.matching_advertisements((ad for ad in basis.advertisements if source.name in ad.pools), item)
+    candidacies = tuple(
+        each
+        for each in basis.candidacies
+        if source.name in each.advertisement.pools and eligibility.matching_advertisements((each.advertisement,), item)
+    )
+    kept = tuple(each.advertisement for each in candidacies)
     if item.annotation(service.SHARED_ANNOTATION) is not None and any(ad.service_selectors for ad in kept):
         return _abstain(item, values.Reason.SHARED_IP_WITH_SERVICE_SELECTOR, found)
     mine = tuple(ad for ad in kept if node in ad.nodes)
     if not mine:
         return _abstain(item, values.Reason.NO_MATCHING_ADVERTISEMENT, found)
-    candidates = candidates_of(kept, basis.available)
+    candidates = frozenset[str]().union(*(each.nodes for each in candidacies))
     if item.is_local:
         candidates &= {endpoint.node for endpoint in usable if endpoint.node}
-    # one owner for both families of a service: the first address elects
-    if node not in candidates or not election.is_owner(node, candidates, found[0], scores_of(kept)):
+    if node not in candidates:
         return _abstain(item, values.Reason.NOT_OWNER, found)
-    decision = values.Decision(item.key, values.Protocol.LAYER2, found, values.Announce())
-    return Share(decision, interfaces_of(mine))
+    scores = scores_of(kept)
+    # one owner for both families of a service: the first address elects
+    if election.is_owner(node, candidates, found[0], scores):
+        verdict: values.Verdict = values.Announce()
+        wish = values.Wish.TAKE
+    elif basis.keeps and scores.get(node, 0) == max(scores.get(name, 0) for name in candidates):
+        verdict, wish = values.Abstain(values.Reason.NOT_OWNER), values.Wish.KEEP
+    else:
+        return _abstain(item, values.Reason.NOT_OWNER, found)
+    decision = values.Decision(item.key, values.Protocol.LAYER2, found, verdict, wish)
+    return Share(decision, interfaces_of(mine), scores)
 
 
-def candidates_of(advertisements: Iterable[advertisement.L2Advertisement], available: frozenset[str]) -> frozenset[str]:
-    """Available nodes that one of the service's advertisements names."""
-    return available & frozenset[str]().union(*(ad.nodes for ad in advertisements))
+def settled(decisions: Iterable[values.Decision], held: frozenset[addresses.Address]) -> tuple[values.Decision, ...]:
+    """What is announced: of what is wanted, that which the node holds."""
+    return tuple(each if each.wish is None else _settled(each, held) for each in decisions)
+
+
+def _settled(decision: values.Decision, held: frozenset[addresses.Address]) -> values.Decision:
+    is_held = held.issuperset(decision.addresses)
+    if is_held is isinstance(decision.verdict, values.Announce):
+        return decision
+    verdict: values.Verdict = values.Announce() if is_held else values.Abstain(values.Reason.NOT_OWNER)
+    return replace(decision, verdict=verdict)
 
 
 def scores_of(advertisements: Iterable[advertisement.L2Advertisement]) -> dict[str, int]:
@@ -121,31 +221,49 @@ def scores_of(advertisements: Iterable[advertisement.L2Advertisement]) -> dict[s
 
 def interfaces_of(advertisements: Iterable[advertisement.L2Advertisement]) -> frozenset[str]:
     """The interfaces that the node's advertisements name together; empty, meaning all, when one of them names none."""
-    named = tuple(ad.interfaces for ad in advertisements)
-    return frozenset() if not all(named) else frozenset[str]().union(*named)
+    return _united(ad.interfaces for ad in advertisements)
 
 
 def unreachable(wanted: values.L2Plan, known: frozenset[str]) -> tuple[values.L2Entry, ...]:
     """Entries none of whose interfaces this node has: elected, but silent. The user hears `announceFailed` about them."""
-    return tuple(entry for entry in wanted.entries if entry.interfaces and entry.interfaces.isdisjoint(known))
+    return tuple(
+        entry for entry in wanted.entries if entry.interfaces and not any(entry.is_on(interface) for interface in known)
+    )
 
 
 def _abstain(item: service.Service, reason: values.Reason, found: tuple[addresses.Address, ...] = ()) -> Share:
     return Share(values.Decision(item.key, values.Protocol.LAYER2, found, values.Abstain(reason)))
 
 
-def _assemble(shares: Iterable[Share]) -> Result:
-    """Services may share an address: it is answered for wherever one of them wants it."""
+def _wants(share: Share) -> bool:
+    return share.decision.wish is not None
+
+
+def _order(address: addresses.Address) -> ordered.Place:
+    return (address.version, int(address))
+
+
+def _united(named: Iterable[frozenset[str]]) -> frozenset[str]:
+    """Services may share an address: it is answered for wherever one of them wants it; empty means everywhere."""
+    found = tuple(named)
+    return frozenset() if not all(found) else frozenset[str]().union(*found)
+
+
+def _entry(address: addresses.Address, wanting: Iterable[Share]) -> values.L2Entry:
+    """One of the services that share the address takes it for all of them."""
+    found = tuple(wanting)
+    takes = any(share.decision.wish is values.Wish.TAKE for share in found)
+    wish = values.Wish.TAKE if takes else values.Wish.KEEP
+    return values.L2Entry(address, _united(share.interfaces for share in found), wish)
+
+
+def _assemble(shared: Iterable[Share]) -> Result:
     decisions: list[values.Decision] = []
-    wanted: dict[addresses.Address, frozenset[str]] = {}
-    for share in shares:
+    wanted: dict[addresses.Address, list[Share]] = {}
+    for share in shared:
         decisions.append(share.decision)
-        if not isinstance(share.decision.verdict, values.Announce):
-            continue
-        for address in share.decision.addresses:
-            before = wanted.get(address, share.interfaces)
-            is_everywhere = not before or not share.interfaces
-            wanted[address] = frozenset() if is_everywhere else before | share.interfaces
-    entries = (values.L2Entry(address, interfaces) for address, interfaces in wanted.items())
-    ordered = tuple(sorted(entries, key=lambda entry: (entry.address.version, int(entry.address))))
-    return values.L2Plan(ordered), tuple(decisions)
+        if _wants(share):
+            for address in share.decision.addresses:
+                wanted.setdefault(address, []).append(share)
+    entries = (_entry(address, wanted[address]) for address in sorted(wanted, key=_order))
+    return values.L2Plan(tuple(entries)), tuple(decisions)

@@ -1,16 +1,21 @@
 """From this cycle's decisions, and the last one's, to what people are told: events, metrics and log lines. Pure."""
 
-from collections.abc import Iterable, Mapping
+import bisect
+import itertools
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from frr_adapter import addresses, effects, problems, refs
-from frr_adapter.model import snapshot
+from frr_adapter.frr import refusal, windows
+from frr_adapter.model import service, snapshot
 from speaker import values
 
 Key = tuple[str, values.Protocol]
 
 CONDITION_TYPE = "configReconcilerValid"
+
+_FEW = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +62,41 @@ def changes(decisions: Iterable[values.Decision], before: Announced) -> tuple[Ch
     return tuple(sorted(found, key=lambda change: (change.service, change.protocol)))
 
 
+class Diary:
+    """`announced` and `changes` with a memory: only decisions that are new are looked at. It must give what those give from scratch."""
+
+    def __init__(self) -> None:
+        self._parts: tuple[tuple[values.Decision, ...], ...] = ()
+        self._announced: dict[Key, tuple[addresses.Address, ...]] = {}
+
+    @property
+    def announced(self) -> Announced:
+        """What the decisions announce now; the view changes with them."""
+        return MappingProxyType(self._announced)
+
+    def follow(self, parts: tuple[tuple[values.Decision, ...], ...]) -> tuple[Change, ...]:
+        """What begins and what ends. `parts` are the decisions of each protocol, one per service."""
+        found: list[Change] = []
+        for before, after in itertools.zip_longest(self._parts, parts, fillvalue=()):
+            window = windows.window(before, after)
+            gone, come = before[window.start : window.before_stop], after[window.start : window.after_stop]
+            kept = set(map(id, gone)).intersection(map(id, come))
+            new = [each for each in come if id(each) not in kept]
+            old = {(each.service, each.protocol) for each in gone if id(each) not in kept}
+            concerned = {key: self._announced[key] for key in old if key in self._announced}
+            now = announced(new)
+            found += changes(new, concerned)
+            for key in concerned.keys() - now.keys():
+                del self._announced[key]
+            self._announced.update(now)
+        self._parts = parts
+        return tuple(sorted(found, key=lambda change: (change.service, change.protocol)))
+
+
 def events(found: Iterable[Change], world: snapshot.Snapshot, node: str) -> tuple[effects.EmitEvent, ...]:
     """A `nodeAssigned` event on the Service for everything that begins."""
-    services = {each.key: each for each in world.services}
+    beginning = [change for change in found if not change.reason]
+    services = _services(world, {change.service for change in beginning})
     return tuple(
         effects.EmitEvent(
             services[change.service].ref,
@@ -68,9 +105,25 @@ def events(found: Iterable[Change], world: snapshot.Snapshot, node: str) -> tupl
             "nodeAssigned",
             f'announcing from node "{node}" with protocol "{change.protocol}"',
         )
-        for change in found
-        if not change.reason and change.service in services
+        for change in beginning
+        if change.service in services
     )
+
+
+def _services(world: snapshot.Snapshot, keys: Collection[str]) -> Mapping[str, service.Service]:
+    """Those of the keys that there are. Few are looked for in the order in which a view has them, many one after the other."""
+    found: dict[str, service.Service] = {}
+    if len(keys) <= _FEW:
+        for key in keys:
+            namespace, _, name = key.partition("/")
+            index = bisect.bisect_left(
+                world.services, (namespace, name), key=lambda each: (each.ref.namespace, each.ref.name)
+            )
+            if index < len(world.services) and world.services[index].key == key:
+                found[key] = world.services[index]
+    if len(found) < len(keys):
+        found = {each.key: each for each in world.services if each.key in keys}
+    return found
 
 
 def unreachable_events(
@@ -78,6 +131,8 @@ def unreachable_events(
 ) -> tuple[effects.EmitEvent, ...]:
     """A warning on every Service whose layer-2 addresses have none of their interfaces on this node."""
     lost = {entry.address: entry for entry in entries}
+    if not lost:
+        return ()
     services = {each.key: each for each in world.services}
     return tuple(
         effects.EmitEvent(
@@ -92,6 +147,20 @@ def unreachable_events(
         if protocol is values.Protocol.LAYER2 and key in services
         for address in held
         if address in lost
+    )
+
+
+def refused(found: Iterable[refusal.LeftOut]) -> tuple[problems.Problem, ...]:
+    """What FRR refused, as mistakes of the objects behind it."""
+    return tuple(
+        problems.Problem(
+            each.refs[0],
+            "data[extras]" if each.refs[0].kind == "ConfigMap" else "spec",
+            problems.Reason.REFUSED,
+            each.message,
+        )
+        for each in found
+        if each.refs
     )
 
 

@@ -1,12 +1,12 @@
 """`make bench`: measures on this machine and writes docs/benchmarks.md. Figures never make it fail.
 
-Parts: `lab`, `frr` and `controller`; without arguments all of them. Every part owns a section of the page and leaves the others.
+Parts: `lab`, `frr`, `bgp`, `speaker` and `controller`; without arguments all of them. Every part owns a section of the page and leaves the others.
 The controller is measured on the embedded API, and also on a real kube-apiserver where KUBEBUILDER_ASSETS names one.
 """
 
 import argparse
 
-from tests.bench import controller_bench, figures, frr_bench, lab_bench
+from tests.bench import bgp_bench, bgp_sessions, controller_bench, figures, frr_bench, lab_bench, speaker_bench
 
 
 def lab(chosen: argparse.Namespace) -> None:
@@ -18,6 +18,22 @@ def lab(chosen: argparse.Namespace) -> None:
 def frr(chosen: argparse.Namespace) -> None:
     where = f"{figures.machine()}, FRR {figures.frr_version()}"
     report(chosen, "frr", frr_bench.TITLE, where, frr_bench.run(chosen.runs), frr_bench.METHOD)
+
+
+def bgp(chosen: argparse.Namespace) -> None:
+    for root in bgp_sessions.installs():
+        where = figures.machine()
+        version, found = bgp_bench.run(root, bgp_bench.SMALL if chosen.small else bgp_bench.Plan())
+        title = f"BGP with FRR {version}"
+        report(
+            chosen, f"bgp-frr{int(version.split('.')[0]):02}", title, f"{where}, FRR {version}", found, bgp_bench.METHOD
+        )
+
+
+def speaker(chosen: argparse.Namespace) -> None:
+    plan = speaker_bench.SMALL if chosen.small else speaker_bench.Plan(runs=chosen.runs)
+    where = figures.machine()
+    report(chosen, "speaker", speaker_bench.TITLE, where, speaker_bench.run(plan), speaker_bench.METHOD)
 
 
 def controller(chosen: argparse.Namespace) -> None:
@@ -38,7 +54,7 @@ def report(
         print(f"written: {figures.REPORT}", flush=True)
 
 
-PARTS = {"lab": lab, "frr": frr, "controller": controller}
+PARTS = {"lab": lab, "frr": frr, "bgp": bgp, "speaker": speaker, "controller": controller}
 
 
 def main() -> None:
@@ -46,7 +62,7 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"what to measure: {', '.join(PARTS)}; all by default")
     parser.add_argument("--runs", type=int, default=30, help="lab, frr: Services to create, one after another")
     parser.add_argument("--starts", type=int, default=3, help="lab: how often it is started")
-    parser.add_argument("--small", action="store_true", help="controller: a tenth of the Services, once")
+    parser.add_argument("--small", action="store_true", help="bgp, speaker, controller: few Services, for a first look")
     parser.add_argument("--print-only", action="store_true", help="do not write docs/benchmarks.md")
     chosen = parser.parse_args()
     if unknown := set(chosen.parts) - PARTS.keys():

@@ -13,6 +13,7 @@ import sys
 import time
 
 NETLINK_ROUTE = 0
+SO_RCVBUFFORCE = 33  # asm-generic/socket.h; root may ask for more than net.core.rmem_max
 RTMGRP_IPV4_ROUTE = 0x40
 RTMGRP_IPV6_ROUTE = 0x400
 RTM_NEWROUTE, RTM_DELROUTE = 24, 25
@@ -44,7 +45,11 @@ def hops(found: dict[int, bytes]) -> int:
 
 def main() -> None:
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_ROUTE) as netlink:
-        netlink.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
+        # What does not fit is lost, and ends this program: ten thousand routes come and go at once.
+        try:
+            netlink.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 1 << 26)
+        except PermissionError:
+            netlink.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
         netlink.bind((0, RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE))
         print(json.dumps({"ready": True}), flush=True)
         while True:

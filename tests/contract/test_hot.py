@@ -5,13 +5,17 @@ tests/live asks the real FRR.
 
 import asyncio
 import contextlib
+import dataclasses
+import re
 
 import pytest
 
 from frr_adapter import errors
 from frr_adapter.boundary import files, hot, metrics
+from frr_adapter.frr import config as frr_config
 from frr_adapter.frr import reloading, statements
 from frr_adapter.frr.grammar import Daemon, Line
+from speaker import values
 from speaker.core import compose
 from tests import bgp_world as w
 from tests import frr_interpreter
@@ -65,11 +69,13 @@ class Vty:
             return "% no hunter2 here\n", 13, path
         if command in ("end", "configure terminal", "enable"):
             return "", 0, []
-        if command.startswith(("router bgp ", "address-family ", "bfd", "profile ")):
+        if re.match(r"(no )?(hostname|log|debug|ipv6 nd|interface) ", command):
+            return "", 0, [*path, command]
+        if command.startswith(("address-family ", "bfd", "profile ")):
             if command.startswith("profile "):
                 self.core.state.add(("bfd", command))
             return "", 0, [*path, command]
-        if command.startswith("route-map ") and not path:
+        if command.startswith(("route-map ", "router bgp ")) and not path:
             self.core.take(Line((), command, ""))
             return "", 0, [command]
         try:
@@ -326,9 +332,56 @@ async def test_applies_take_turns_and_are_finished_though_the_caller_goes_away(w
 
 async def test_what_it_does_not_handle_goes_to_the_whole_with_the_reason(world):
     await world.applier.apply(ONE)
-    report = await world.applier.apply(config("192.0.2.1", my_asn=64601))
-    assert (report.way, report.reason) == (RELOAD, "a BGP instance comes, goes or changes its AS")
+    report = await world.applier.apply(config("192.0.2.1", extras="! hello", password="hunter3"))
+    assert (report.way, report.reason) == (RELOAD, "the user's own extra lines changed")
+    assert report.resets == ("10.99.0.1: password changed",)
     assert world.count("hot", "refused") == 0
+
+
+async def test_an_instance_comes_goes_and_changes_its_as(world):
+    await world.applier.apply(ONE)
+    for wanted in (
+        config("192.0.2.1", my_asn=64601),
+        config("192.0.2.1", vrf="red"),
+        compose.compose(values.BgpPlan(node="n1")),
+        ONE,
+    ):
+        report = await world.applier.apply(wanted)
+        assert report.way is HOT, report.reason
+        assert world.bgpd.core.state == statements.wanted(wanted, Daemon.BGPD)
+
+
+async def test_resets_are_told_and_counted_before_anything_is_sent(world, capsys):
+    await world.applier.apply(ONE)
+    world.bgpd.dies_at = "password"
+    report = await world.applier.apply(config("192.0.2.1", password="hunter3"))
+    assert (report.way, report.resets) == (RELOAD, ("10.99.0.1: password changed",))
+    told = capsys.readouterr().out
+    assert told.index("this change resets sessions") < told.index("difference did not go in")
+    counted = 'frr_adapter_bgp_session_resets_total{reason="password changed"} 1.0'
+    assert counted in world.registry.render().decode().splitlines()
+
+
+async def test_interfaces_and_logging_are_told_to_those_who_keep_them(world):
+    await world.applier.apply(ONE)
+    unnumbered = dataclasses.replace(ONE, interfaces=(frr_config.Interface("eth1"),), log="log stdout", debug=True)
+    world.zebra.core.state = {
+        ("interface eth1", "ipv6 nd ra-interval 10"),
+        ("interface eth1", "no ipv6 nd suppress-ra"),
+    }
+    assert (await world.applier.apply(unnumbered)).way is HOT
+    for each in world.daemons:
+        assert "log stdout" in each.heard
+    assert [line for line in world.zebra.heard if "nd " in line] == ["ipv6 nd ra-interval 10", "no ipv6 nd suppress-ra"]
+    assert "debug zebra rib" in world.zebra.heard
+    assert "debug bgp updates in" in world.bgpd.heard
+    assert "debug bfd peer" in world.bfdd.heard
+
+
+async def test_an_interface_that_did_not_take_its_lines_is_noticed(world):
+    await world.applier.apply(ONE)
+    report = await world.applier.apply(dataclasses.replace(ONE, interfaces=(frr_config.Interface("eth1"),)))
+    assert (report.way, report.reason) == (RELOAD, "zebra lacks: interface eth1 / ipv6 nd ra-interval 10")
 
 
 async def test_a_value_beyond_the_grammar_goes_to_the_whole(world):

@@ -1,4 +1,4 @@
-"""Our nine kinds as the API server serves them: defaults, validation rules, columns, status."""
+"""Our kinds as the API server serves them: defaults, validation rules, columns, status."""
 
 import asyncio
 import json
@@ -288,6 +288,7 @@ COLUMNS = {
         ["NAME", "IPADDRESSPOOLS", "IPADDRESSPOOL SELECTORS", "INTERFACES"],
         ["a", '["eth0"]'],
     ),
+    "NodeBGPStatus": ({}, ["NAME", "NODE", "STATE", "ESTABLISHED", "ERROR", "AGE"], None),
     "ServiceBGPStatus": ({}, ["NAME", "NODE", "SERVICE NAME", "SERVICE NAMESPACE"], ["a"]),
     "ServiceL2Status": ({}, ["NAME", "ALLOCATED NODE", "SERVICE NAME", "SERVICE NAMESPACE"], ["a"]),
 }

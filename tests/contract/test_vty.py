@@ -1,46 +1,13 @@
-"""The VTY client and the sidecar watcher over real sockets; the daemon at the other end is ours. tests/live asks real ones."""
+"""The VTY client over real sockets; the daemon at the other end is ours. tests/live asks real ones."""
 
 import asyncio
+import os
 
 import pytest
 
 from frr_adapter import errors
 from frr_adapter.boundary import vty
-from speaker.boundary import sidecar
-
-
-class Daemon:
-    """Answers as a daemon does: `command NUL` in, text, three NULs and a status byte out."""
-
-    def __init__(self, path):
-        self.path = path
-        self.server = None
-        self.writers = []
-
-    async def start(self):
-        self.server = await asyncio.start_unix_server(self._serve, self.path)
-
-    async def stop(self):
-        self.server.close()
-        for writer in self.writers:
-            writer.close()
-        self.writers.clear()
-        await self.server.wait_closed()
-        self.path.unlink(missing_ok=True)
-
-    async def _serve(self, reader, writer):
-        self.writers.append(writer)
-        try:
-            while True:
-                command = (await reader.readuntil(b"\0"))[:-1].decode()
-                if command == "die":
-                    break
-                status = 2 if command.startswith("bogus") else 0
-                text = {"enable": "", "show big json": "x" * 300_000}.get(command, f"heard {command}\n")
-                writer.write(text.encode() + b"\0\0\0" + bytes([status]))
-        except asyncio.IncompleteReadError:
-            pass
-        writer.close()
+from tests.fakes.vty_daemon import Daemon
 
 
 @pytest.fixture
@@ -74,7 +41,7 @@ async def test_many_commands_are_answered_in_order(daemon, window):
 
 async def test_a_daemon_that_dies_among_many_commands(daemon):
     connection = await vty.Vty.connect(daemon.path)
-    with pytest.raises(errors.ApplyError, match=r"bgpd\.vty: no answer"):
+    with pytest.raises(errors.ApplyError, match=r"bgpd\.vty: no answer: `die`: the daemon went away after 0 bytes"):
         await connection.execute_all(["line", "die", "line"])
     connection.close()
 
@@ -87,8 +54,17 @@ async def test_a_daemon_that_dies_in_the_middle(daemon):
 
 
 async def test_nobody_listens(tmp_path):
-    with pytest.raises(errors.ApplyError, match=r"zebra\.vty: no connection"):
-        await vty.Vty.connect(tmp_path / "zebra.vty")
+    path = tmp_path / "zebra.vty"
+    with pytest.raises(errors.ApplyError, match=r"^zebra\.vty: no connection: \S+/zebra\.vty does not exist$"):
+        await vty.Vty.connect(path)
+    with pytest.raises(errors.ApplyError, match=r"no connection: \S+/not-mounted: no such directory$"):
+        await vty.Vty.connect(tmp_path / "not-mounted/zebra.vty")
+    daemon = Daemon(path)
+    await daemon.start()
+    daemon.server.close()
+    await daemon.server.wait_closed()
+    with pytest.raises(errors.ApplyError, match=r"no connection: nobody listens at \S+/zebra\.vty$"):
+        await vty.Vty.connect(path)
 
 
 async def test_an_idle_connection_tells_the_end(daemon):
@@ -102,24 +78,91 @@ async def test_an_idle_connection_tells_the_end(daemon):
     await daemon.start()
 
 
-async def test_the_watcher_tells_down_and_up_in_turn(tmp_path):
-    daemons = [Daemon(tmp_path / f"{name}.vty") for name in sidecar.DAEMONS]
-    happened = asyncio.Queue()
-    watcher = sidecar.Sidecar(tmp_path, retry=0.01)
-    task = asyncio.create_task(watcher.watch(lambda: happened.put_nowait("down"), lambda: happened.put_nowait("up")))
-    for one in daemons[:-1]:
-        await one.start()
-    with pytest.raises(TimeoutError):
-        await asyncio.wait_for(happened.get(), 0.1)
-    await daemons[-1].start()
-    assert await asyncio.wait_for(happened.get(), 5) == "up"
-    for one in daemons:
-        await one.stop()
-        assert await asyncio.wait_for(happened.get(), 5) == "down"
-        await one.start()
-        assert await asyncio.wait_for(happened.get(), 5) == "up"
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    for one in daemons:
-        await one.stop()
+async def test_a_daemon_that_hangs_is_named_with_the_question(daemon):
+    connection = await vty.Vty.connect(daemon.path)
+    daemon.hang()
+    with pytest.raises(errors.ApplyError, match=r"^bgpd\.vty: no answer: `show x`: nothing complete within 0\.05 s$"):
+        await connection.execute("show x", 0.05)
+    with pytest.raises(errors.ApplyError, match=r"^bgpd\.vty: no answer: `enable`: nothing complete within 0\.05 s$"):
+        await vty.Vty.connect(daemon.path, 0.05)
+    daemon.go_on()
+    connection.close()
+    assert (await vty.Vty.connect(daemon.path)).close() is None
+
+
+async def test_without_a_limit_a_late_answer_is_waited_for(daemon):
+    connection = await vty.Vty.connect(daemon.path)
+    daemon.hang()
+    asking = asyncio.create_task(connection.execute("late", None))
+    done, _ = await asyncio.wait({asking}, timeout=0.05)
+    assert not done
+    daemon.go_on()
+    assert (await asking).text == "heard late\n"
+    connection.close()
+
+
+PARTIAL = [
+    (b"half an answ", "nothing complete"),
+    (b"text\0\0", "nothing complete"),
+    (b"text and no status\0\0\0", "nothing complete"),
+    (b"", "nothing complete"),
+]
+
+
+@pytest.mark.parametrize(("raw", "why"), PARTIAL, ids=repr)
+async def test_a_partial_answer_is_none(daemon, raw, why):
+    connection = await vty.Vty.connect(daemon.path)
+    daemon.raw["show x"] = raw
+    with pytest.raises(errors.ApplyError, match=rf"^bgpd\.vty: no answer: `show x`: {why} within 0\.05 s$"):
+        await connection.execute("show x", 0.05)
+    connection.close()
+
+
+async def test_garbage_is_an_answer_that_is_no_success(daemon):
+    connection = await vty.Vty.connect(daemon.path)
+    daemon.raw["show x"] = b"\xff\xfe a\0b \x1b[2J\0\0\0\xee"
+    answer = await connection.execute("show x")
+    assert (answer.text, answer.status, answer.is_success) == ("\ufffd\ufffd a\0b \x1b[2J", 0xEE, False)
+    with pytest.raises(errors.ApplyError, match=r"bgpd\.vty: show x: "):
+        await connection.show("show x")
+    assert (await connection.execute("show y")).text == "heard show y\n"
+    connection.close()
+
+
+async def test_an_answer_without_end_is_refused(daemon, monkeypatch):
+    monkeypatch.setattr(vty, "_LARGEST_ANSWER", 100_000)
+    connection = await vty.Vty.connect(daemon.path)
+    with pytest.raises(errors.ApplyError, match=r"`show big json`: more than 100000 bytes"):
+        await connection.execute("show big json")
+    connection.close()
+
+
+@pytest.mark.parametrize("command", ["x" * 3584, "show \0 y", "ö" * 1792], ids=["long", "NUL", "long in UTF-8"])
+async def test_what_frr_would_take_for_two_commands_is_not_sent(daemon, command):
+    connection = await vty.Vty.connect(daemon.path)
+    with pytest.raises(
+        errors.ApplyError, match=r"^bgpd\.vty: `.{1,200}`: found \d+ bytes; allowed are at most 3583, no NUL$"
+    ):
+        await connection.execute_all(["line", command])
+    assert daemon.heard == ["enable"]
+    assert (await connection.execute("x" * 3583)).is_success
+    connection.close()
+
+
+async def test_a_password_is_never_told(daemon):
+    connection = await vty.Vty.connect(daemon.path)
+    daemon.hang()
+    with pytest.raises(errors.ApplyError) as caught:
+        await connection.execute("neighbor 10.0.0.1 password hunter2", 0.05)
+    assert "`neighbor 10.0.0.1 password ***`" in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+    connection.close()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may open every socket; tests/live asks as somebody else")
+async def test_a_closed_door_is_described(daemon):
+    daemon.path.chmod(0o000)
+    with pytest.raises(
+        errors.ApplyError, match=r"is for user \d+ and group \d+ only \(s---------\); this program has user"
+    ):
+        await vty.Vty.connect(daemon.path)

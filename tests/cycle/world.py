@@ -12,13 +12,13 @@ from controller.boundary import fence, lease
 from controller.core import leadership, trouble
 from frr_adapter import errors, refs
 from frr_adapter.boundary import clock as system_clock
-from frr_adapter.boundary import configuration_state, decoders, metrics, outbox, perform, ports, store, watch
+from frr_adapter.boundary import decoders, metrics, outbox, own_object, perform, ports, service_bgp_status, store, watch
 from frr_adapter.frr import config, reloading
 from speaker import links, values
 from speaker import loop as speaker_loop
 from speaker import settings as speaker_settings
 from speaker.boundary import applying
-from speaker.core import report
+from speaker.core import node_status, report
 from tests.fakes import clock
 from tests.fakes.cluster import Cluster
 
@@ -134,7 +134,7 @@ async def controller(cluster: Cluster, *argv: str) -> AsyncIterator[Program]:
     out = outbox.Outbox(perform.Performer(cluster, clock.ManualClock(), author), the_loop.failed, the_loop.performed)
     the_loop.connect(out)
     the_loop.lead()
-    own_state = configuration_state.follow(cluster, trouble.state_ref(NAMESPACE), the_loop.state_changed)
+    own_state = own_object.follow(cluster, trouble.state_ref(NAMESPACE), the_loop.state_changed)
     async with _running(cluster, controller_loop.KINDS, the_loop.take, the_loop.run(), out.run(), own_state):
         yield Program(cluster, out, the_loop, registry)
 
@@ -180,24 +180,35 @@ async def replica(cluster: Cluster, port: ports.KubePort, name: str) -> AsyncIte
 
 
 @contextlib.asynccontextmanager
-async def speaker(cluster: Cluster, node: str = "n1", *argv: str) -> AsyncIterator[Program]:
+async def speaker(
+    cluster: Cluster, node: str = "n1", *argv: str, frr: Any = None, owner: Document | None = None
+) -> AsyncIterator[Program]:
     registry = metrics.Metrics()
     known = store.Store(speaker_loop.KINDS)
-    announcer, applier = Announcer(), Applier()
+    announcer, applier = Announcer(), frr or Applier()
     chosen = speaker_settings.parse([f"--node-name={node}", *argv], {})
-    the_loop = speaker_loop.Loop(chosen, known, announcer, registry)
-    author = perform.Author("metallb-speaker", node)
-    out = outbox.Outbox(perform.Performer(cluster, clock.ManualClock(), author), the_loop.failed)
+    the_loop = speaker_loop.Loop(chosen, known, announcer, registry, status_seconds=0.02)
+    author = perform.Author("metallb-speaker", node, owner)
+    out = outbox.Outbox(perform.Performer(cluster, clock.ManualClock(), author), the_loop.failed, the_loop.performed)
     bgp = applying.Applying(applier, the_loop.applied)
-    the_loop.connect(out, bgp)
+    the_loop.connect(out, bgp, owner["uid"] if owner is not None else "")
     bgp.up()
 
     def take(event: watch.WatchEvent) -> None:
         if known.apply(event):
-            the_loop.poke()
+            the_loop.changed()
 
-    own_state = configuration_state.follow(cluster, report.state_ref(node, NAMESPACE), the_loop.state_changed)
-    async with _running(cluster, speaker_loop.KINDS, take, the_loop.run(), out.run(), bgp.run(), own_state):
+    own_objects = (
+        own_object.follow(cluster, report.state_ref(node, NAMESPACE), the_loop.state_changed),
+        own_object.follow(cluster, node_status.status_ref(node, NAMESPACE), the_loop.node_status_changed),
+        watch.follow(
+            cluster,
+            service_bgp_status.resource(node, NAMESPACE),
+            decoders.DECODERS["ServiceBGPStatus"],
+            the_loop.service_status,
+        ),
+    )
+    async with _running(cluster, speaker_loop.KINDS, take, the_loop.run(), out.run(), bgp.run(), *own_objects):
         yield Program(cluster, out, the_loop, registry, announcer, applier, bgp)
 
 

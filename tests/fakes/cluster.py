@@ -5,6 +5,7 @@ name selectors, watches with bookmarks, merge patches, status subresources, appl
 """
 
 import asyncio
+import bisect
 import copy
 import json
 from collections.abc import AsyncGenerator, Callable
@@ -108,7 +109,7 @@ class Cluster:
         bookmarks = self._bookmarks
         deadline = asyncio.get_running_loop().time() + float(query.get("timeoutSeconds", "300"))
         while True:
-            for change in [change for change in self._changes if change.version > position]:
+            for change in self._after(position):
                 position = change.version
                 event = _event(change, target, query)
                 if event is not None:
@@ -118,7 +119,7 @@ class Cluster:
                 yield json.dumps({"type": "BOOKMARK", "object": {"kind": target.kind.name, "metadata": meta}}).encode()
             bookmarks = self._bookmarks
             news = self._news
-            if self._version > position and any(change.version > position for change in self._changes):
+            if self._after(position):
                 continue
             try:
                 async with asyncio.timeout_at(deadline):
@@ -141,12 +142,13 @@ class Cluster:
 
     async def create(self, path: str, body: ports.Document, query: ports.Query = ports.NO_QUERY) -> bytes:  # noqa: ARG002 - the port's
         target = self._target("POST", path, body)
-        name = body["metadata"]["name"]
+        meta = body["metadata"]
+        name = meta.get("name") or f"{meta['generateName']}{self._version:05x}"
         key = (target.namespace, name)
         if key in self._objects[target.kind.name]:
             raise _error(409, "AlreadyExists", f'{target.kind.plural} "{name}" already exists')
         after = copy.deepcopy(dict(body))
-        after["metadata"] = {**after["metadata"], "uid": f"uid-{self._version}"}
+        after["metadata"] = {**after["metadata"], "name": name, "uid": f"uid-{self._version}"}
         if target.namespace:
             after["metadata"]["namespace"] = target.namespace
         return json.dumps(self._store(target.kind.name, key, None, after)).encode()
@@ -217,6 +219,9 @@ class Cluster:
         self._objects[kind][key] = after
         self._record(kind, before, after)
         return copy.deepcopy(after)
+
+    def _after(self, position: int) -> list[_Change]:
+        return self._changes[bisect.bisect_right(self._changes, position, key=lambda change: change.version) :]
 
     def _record(self, kind: str, before: Document | None, after: Document | None) -> None:
         self._version += 1
@@ -301,7 +306,8 @@ def _restrict(before: Document, merged: Document, target: _Target) -> Document:
     """What a request may change: through `status` the status (and annotations of built-in kinds), else all but the status."""
     fixed = {key: before["metadata"][key] for key in ("uid", "resourceVersion")}
     if target.subresource == "status":
-        changed = {**before, "status": merged.get("status", {})}
+        # Metadata of its own: the version before may still have to be told to a watch as it was.
+        changed = {**before, "metadata": {**before["metadata"]}, "status": merged.get("status", {})}
         if target.kind.api_version == "v1":
             changed["metadata"] = {**merged["metadata"], **fixed}
         return changed

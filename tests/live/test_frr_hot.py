@@ -4,6 +4,7 @@ After every change frr-reload.py is asked whether it would still change anything
 """
 
 import contextlib
+import dataclasses
 import json
 import re
 import subprocess
@@ -210,6 +211,89 @@ async def test_a_peer_comes_and_goes(pair, node):
     await node.hot(config(WEB, peers=alone))
     frr_pair.poll(pair.up.routes, lambda found: "2001:db8::1" in found)
     assert "fd00:99::1" not in node.sessions()
+    assert node.dropped() == before
+
+
+VRF = {"address": "10.77.0.1", "vrf": "red"}
+"""A session in a VRF that this kernel need not have: it never comes up, but FRR configures it."""
+
+
+async def test_the_first_peer_comes_and_the_last_one_goes(pair, node):
+    await node.apply(config(WEB, peers={}))
+    assert node.sessions() == {}
+    for _ in range(2):
+        report = await node.hot(config(WEB, peers={"tor-6": V6}))
+        assert not report.resets
+        found = node.established("fd00:99::1")
+        assert found["fd00:99::1"].connections_dropped == 0
+        frr_pair.poll(pair.up.routes, lambda found: set(found) == {"2001:db8::1"})
+        await node.hot(config(WEB, peers={}))
+        frr_pair.poll(pair.up.routes, lambda found: not found)
+        assert "router bgp" not in pair.n1.vtysh("show running-config")
+
+
+async def test_instances_in_vrfs_come_and_go_without_touching_the_others(pair, node):
+    peers = {"tor-4": V4, "tor-6": V6}
+    await node.apply(config(WEB, peers=peers))
+    node.established("10.99.0.1", "fd00:99::1")
+    before = node.dropped()
+    red = {**peers, "red": VRF}
+    for wanted in (red, {**peers, "red": {**VRF, "my_asn": 64601}}, {**red, "blue": {**VRF, "vrf": "blue"}}, peers):
+        await node.hot(config(WEB, peers=wanted))
+        shown = pair.n1.vtysh("show running-config")
+        assert shown.count("router bgp ") == len({each.get("vrf") for each in wanted.values()})
+    assert node.dropped() == before
+    assert {"192.0.2.1", "2001:db8::1"} <= set(pair.up.routes())
+
+
+async def test_unnumbered_sessions_come_change_and_go(pair, node):
+    alone = {"tor-4": V4}
+    await node.apply(config(WEB, peers=alone))
+    node.established("10.99.0.1")
+    before = node.dropped()
+    for _ in range(2):
+        await node.hot(config(WEB, peers={**alone, "spine": UNNUMBERED}))
+        found = node.established("10.99.0.1", "eth1")
+        assert found["eth1"].connections_dropped == 0
+        frr_pair.poll(pair.up.routes, lambda found: "2001:db8::1" in found)
+        asn = {"interface": "eth1", "asn": 64512, "connect_time": 1}
+        report = await node.hot(config(WEB, peers={**alone, "spine": asn}))
+        assert report.resets == ("eth1: AS changed",)
+        frr_pair.poll(node.dropped, lambda found: found["eth1"] == 1)
+        node.established("10.99.0.1", "eth1")
+        await node.hot(config(WEB, peers=alone))
+        frr_pair.poll(pair.up.routes, lambda found: set(found) == {"192.0.2.1"})
+        assert "ipv6 nd" not in pair.n1.vtysh("show running-config")
+    assert node.dropped() == before
+
+
+async def test_another_as_of_the_node(pair, node):
+    """Sessions of that AS end and come back, with a router that takes any AS."""
+    await node.apply(config(WEB, peers={"tor-6": V6, "spine": UNNUMBERED}))
+    node.established("fd00:99::1", "eth1")
+    moved = {"tor-6": {**V6, "my_asn": 64601}, "spine": {**UNNUMBERED, "my_asn": 64601}}
+    report = await node.hot(config(WEB, peers=moved))
+    assert set(report.resets) == {"fd00:99::1: AS of the node changed", "eth1: AS of the node changed"}
+    node.established("eth1")
+    report = await node.hot(config(WEB, peers={"tor-6": V6, "spine": UNNUMBERED}))
+    node.established("fd00:99::1", "eth1")
+    frr_pair.poll(pair.up.routes, lambda found: "2001:db8::1" in found)
+
+
+async def test_logging_and_debugging_change_without_a_reset(pair, node):
+    await node.apply(config(WEB))
+    node.established("10.99.0.1", "fd00:99::1", "eth1")
+    before = node.dropped()
+    for log, debug in (
+        ("log stdout", True),
+        ("log stdout warnings", False),
+        (None, False),
+        ("log stdout informational", False),
+    ):
+        await node.hot(dataclasses.replace(config(WEB), log=log, debug=debug))
+        shown = pair.n1.vtysh("show running-config").splitlines()
+        assert [line for line in shown if line.startswith("log stdout")] == ([log] if log else [])
+        assert bool([line for line in shown if line.startswith("debug ")]) is debug
     assert node.dropped() == before
 
 

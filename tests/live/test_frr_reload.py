@@ -201,16 +201,17 @@ async def test_a_killed_daemon_is_noticed_and_everything_is_applied_anew(pair, a
     await applier.apply(_config(WEB))
     happened = asyncio.Queue()
     watcher = sidecar.Sidecar(pair.n1.directory)
-    task = asyncio.create_task(watcher.watch(lambda: happened.put_nowait("down"), lambda: happened.put_nowait("up")))
+    task = asyncio.create_task(watcher.watch(lambda _: happened.put_nowait("down"), lambda: happened.put_nowait("up")))
     try:
         assert await asyncio.wait_for(happened.get(), 5) == "up"
         pair.n1.kill("bgpd")
         assert await asyncio.wait_for(happened.get(), 5) == "down"
         with pytest.raises(errors.ApplyError, match=r"bgpd\.vty: no connection: "):
             await applier.apply(_config(WEB))
-        assert happened.empty()
         pair.n1.start("bgpd")
-        assert await asyncio.wait_for(happened.get(), 5) == "up"
+        # Each reason is told: it went away, nobody listens.
+        while await asyncio.wait_for(happened.get(), 5) != "up":
+            pass
         await applier.apply(_config(WEB))
         frr_pair.poll(pair.up.routes, lambda found: "192.0.2.1" in found)
         assert await applier.apply(_config(WEB)) == reloading.ApplyReport()

@@ -3,7 +3,7 @@ import asyncio
 import pytest
 
 from frr_adapter import effects, refs
-from frr_adapter.boundary import configuration_state, perform, retry
+from frr_adapter.boundary import own_object, perform, retry
 from tests.fakes import clock
 from tests.performing import one_by_one
 
@@ -137,7 +137,7 @@ async def test_without_an_own_pod_the_owner_is_left_alone(world, time):
 
 async def test_following_tells_every_version_and_the_end_of_this_object_only(world, performer):
     told = []
-    task = asyncio.create_task(configuration_state.follow(world, STATE, lambda: told.append(world.read(STATE))))
+    task = asyncio.create_task(own_object.follow(world, STATE, lambda: told.append(world.read(STATE))))
     try:
         await one_by_one(performer, [state()])
         await eventually(lambda: told and told[-1] == world.read(STATE))

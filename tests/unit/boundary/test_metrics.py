@@ -52,15 +52,17 @@ def test_client_metrics_start_at_zero_and_are_counters_and_gauges():
     assert "# TYPE metallb_k8s_client_config_stale_bool gauge" in lines(registry)
 
 
-def test_announced_addresses_are_replaced_as_a_whole():
+def test_announced_addresses_are_replaced_per_service_and_protocol():
     registry = metrics.Metrics()
     speaker = metrics.SpeakerMetrics(registry)
-    one = metrics.Announced("default/web", "bgp", "n1", "198.51.100.1")
-    speaker.set_announced([one, metrics.Announced("default/web", "layer2", "n1", "198.51.100.1")])
-    assert len(samples(registry)) == 2
-    speaker.set_announced([one])
+    speaker.set_announced("default/web", "bgp", "n1", ["198.51.100.1", "2001:db8::1"])
+    speaker.set_announced("default/web", "layer2", "n1", ["198.51.100.1"])
+    assert len(samples(registry)) == 3
+    speaker.set_announced("default/web", "bgp", "n1", ["198.51.100.2"])
+    speaker.set_announced("default/web", "layer2", "n1", ())
+    speaker.set_announced("default/other", "layer2", "n1", ())
     assert samples(registry) == [
-        'metallb_speaker_announced{ip="198.51.100.1",node="n1",protocol="bgp",service="default/web"} 1.0'
+        'metallb_speaker_announced{ip="198.51.100.2",node="n1",protocol="bgp",service="default/web"} 1.0'
     ]
 
 

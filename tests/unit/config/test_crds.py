@@ -28,10 +28,10 @@ def test_the_yaml_files_are_what_the_types_say():
     assert files == json.loads(json.dumps(expected)), "run: make crds"
 
 
-def test_there_are_nine_namespaced_kinds_with_a_status_subresource():
+def test_there_are_nine_compatible_kinds_and_one_of_ours_all_namespaced_with_a_status_subresource():
     assert sorted(DOCUMENTS) == [
         "BFDProfile", "BGPAdvertisement", "BGPPeer", "Community", "ConfigurationState", "IPAddressPool", "L2Advertisement",
-        "ServiceBGPStatus", "ServiceL2Status",
+        "NodeBGPStatus", "ServiceBGPStatus", "ServiceL2Status",
     ]  # fmt: skip
     for kind, document in DOCUMENTS.items():
         assert document["spec"]["scope"] == "Namespaced"
@@ -68,6 +68,7 @@ STATUS_FIELDS = {
     "ServiceL2Status": "node serviceName serviceNamespace interfaces",
     "ServiceBGPStatus": "node serviceName serviceNamespace peers",
     "ConfigurationState": "result errorSummary conditions",
+    "NodeBGPStatus": "node established frr configuration sessions",
 }
 
 
@@ -134,6 +135,7 @@ def test_cel_rules():
         ("BGPAdvertisement", ["IPAddressPools", "IPAddressPool Selectors", "Peers", "Node Selectors"]),
         ("BGPPeer", ["Address", "ASN", "BFD Profile", "Multi Hops"]),
         ("BFDProfile", ["Passive Mode", "Transmit Interval", "Receive Interval", "Multiplier"]),
+        ("NodeBGPStatus", ["Node", "State", "Established", "Error", "Age"]),
         ("ServiceL2Status", ["Allocated Node", "Service Name", "Service Namespace"]),
         ("ServiceBGPStatus", ["Node", "Service Name", "Service Namespace"]),
         ("ConfigurationState", ["Result", "ErrorSummary", "Age"]),

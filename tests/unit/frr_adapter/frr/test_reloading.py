@@ -3,7 +3,7 @@
 import pytest
 
 from frr_adapter import secret
-from frr_adapter.frr import reloading
+from frr_adapter.frr import refusal, reloading
 
 TEST_OUTPUT = """
 Lines To Delete
@@ -142,7 +142,7 @@ def test_what_is_lost():
 def test_a_refused_block_takes_its_statements_with_it():
     remaining = reloading.Difference(added=("router bgp 65001 / neighbor 10.99.0.77 remote-as 1",))
     extras = ("router bgp 65001", " neighbor 10.99.0.77 remote-as 1", "exit")
-    assert reloading.lost(remaining, (reloading.Refusal("router bgp 65001", "no"),), extras) == remaining.added
+    assert reloading.lost(remaining, (refusal.Refusal("router bgp 65001", "no"),), extras) == remaining.added
     assert reloading.lost(remaining, (), extras) == ()
 
 
@@ -170,3 +170,56 @@ def test_passwords_are_hidden_wherever_they_stand():
     text = "neighbor 10.0.0.1 password hunter2\nneighbor x password 8 abc\nthey said hunter2 and a.*b"
     hidden = reloading.redact(text, [secret.Secret("hunter2"), secret.Secret("a.*b"), secret.Secret("")])
     assert hidden == "neighbor 10.0.0.1 password ***\nneighbor x password 8 ***\nthey said *** and ***"
+
+
+FILE = """\
+hostname n1
+! a comment
+router bgp 64600
+ neighbor 10.99.0.1 remote-as 64512
+ !
+ address-family ipv4 unicast
+  network 192.0.2.1/32  route-map class-1
+ exit-address-family
+exit
+!
+bfd
+ profile x
+  minimum-ttl 999
+ exit
+exit
+  nonsense
+exit
+ip forwarding
+"""
+
+
+def test_what_frr_cannot_read_has_its_place():
+    """As vtysh -C of FRR 8.4 and 10.3 says it."""
+    output = (
+        "line 7: % Unknown command[26]:   network 192.0.2.1/32  route-map class-1\n"
+        "line 13: % Unknown command[88]:   minimum-ttl 999\n"
+        "line 16: % Unknown command[4]:   nonsense\n"
+        "line 17: Warning[4]...: early exit from config file\n"
+        "Configuration file[/etc/frr/frr.conf] processing failure: 2\n"
+        "line 99: % Unknown command: of another file\n"
+    )
+    assert [str(each) for each in reloading.located_refusals(FILE, output)] == [
+        "unknown command: router bgp 64600 / address-family ipv4 unicast / network 192.0.2.1/32 route-map class-1",
+        "unknown command: bfd / profile x / minimum-ttl 999",
+        "unknown command: bfd / profile x / nonsense",
+        "it would end the reading of the configuration: exit",
+    ]
+    assert reloading.located_refusals(FILE, "") == ()
+
+
+def test_refusals_that_cost_something_have_their_place():
+    lost = ("router bgp 64600 / neighbor 10.99.0.9  remote-as 5", "router bgp 65001 / neighbor 10.99.0.77 remote-as 1")
+    refusals = [
+        refusal.Refusal(statement, "no")
+        for statement in ("neighbor 10.99.0.9 remote-as 5", "router bgp 65001", "neighbor 10.99.0.1 graceful-restart")
+    ]
+    assert reloading.blamed(lost, refusals) == (
+        refusal.Refusal("router bgp 64600 / neighbor 10.99.0.9 remote-as 5", "no"),
+        refusal.Refusal("router bgp 65001", "no"),
+    )

@@ -73,3 +73,38 @@ def test_questions_about_a_vrf():
     assert show.bfd_peers_command() == "show bfd peers json"
     assert show.bfd_peers_command("red") == "show bfd vrf red peers json"
     assert show.bfd_counters_command("red") == "show bfd vrf red peers counters json"
+
+
+def test_what_bgpd_thinks_of_bfd():
+    text = """{"default":{"10.99.0.1":{"peerBfdInfo":{"type":"single hop","status":"Down"}},
+     "eth1":{"peerBfdInfo":{"status":"Unknown","lastUpdate":"never"}}, "fd00::1":{}, "fd00::2":{"peerBfdInfo":{}}}}"""
+    assert [item.bfd for item in show.sessions(text)] == ["Down", "Unknown", "", "Unknown"]
+
+
+def test_a_neighbor_that_was_never_connected_has_the_port_that_frr_says():
+    (item,) = show.sessions('{"default":{"10.99.0.1":{"bgpState":"Active","portForeign":-1}}}')
+    assert item.label == "10.99.0.1:-1"
+
+
+@pytest.mark.parametrize(
+    ("neighbor", "vrf", "expected"),
+    [
+        ("10.99.0.1", "default", True),
+        ("10.99.0.1", "red", False),
+        ("10.99.0.2", "default", False),
+        ("eth1", "default", True),
+        ("eth2", "default", False),
+    ],
+)
+def test_which_bfd_session_belongs_to_which_bgp_session(neighbor, vrf, expected):
+    numbered = show.BfdSession("10.99.0.1", interface="eth0")
+    unnumbered = show.BfdSession("fe80::1", interface="eth1")
+    session = show.Session(vrf, neighbor, "Active")
+    assert any(item.is_of(session) for item in (numbered, unnumbered)) is expected
+
+
+def test_routers_with_the_same_link_local_address_have_series_of_their_own():
+    items = [show.BfdSession("fe80::1", interface=name, status="up") for name in ("eth1", "eth2")]
+    items.append(show.BfdSession("fe80::2", interface="eth3"))
+    labels = [dict(sample.labels)["peer"] for sample in show.bfd_samples(items, ())]
+    assert labels == ["fe80::1%eth1", "fe80::1%eth2", "fe80::2"]

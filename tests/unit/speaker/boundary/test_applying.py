@@ -85,3 +85,90 @@ async def test_what_is_wanted_while_frr_is_down_waits(world):
     assert applier.begun == []
     made.up()
     await begun(applier, "a")
+
+
+# ---- How long changes take ----
+
+
+@pytest.fixture
+async def measured():
+    """As `world`; the third are the changes that landed, as (host name before, since)."""
+    applier, landed = Applier(), []
+    made = applying.Applying(
+        applier, lambda _: None, lambda _report, before, since: landed.append((before.hostname, since))
+    )
+    task = asyncio.create_task(made.run())
+    yield made, applier, landed
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+async def applied(made, applier):
+    applier.go.release()
+    async with asyncio.timeout(5):
+        while not made.is_applied:
+            await asyncio.sleep(0)
+
+
+async def test_changes_that_go_together_count_from_the_oldest(measured):
+    made, applier, landed = measured
+    made.up()
+    made.want(config.FrrConfig("a"), 1.0)
+    await applied(made, applier)
+    assert landed == []  # what FRR is given at its start is no change of a running one
+    made.want(config.FrrConfig("b"), 2.0)
+    await begun(applier, "a", "b")
+    for name, since in (("c", 3.0), ("d", 4.0), ("e", None)):
+        made.want(config.FrrConfig(name), since)
+    applier.go.release()
+    await begun(applier, "a", "b", "e")
+    await applied(made, applier)
+    assert landed == [("a", 2.0), ("b", 3.0)]
+
+
+async def test_a_change_that_was_refused_at_first_counts_from_its_beginning(measured):
+    made, applier, landed = measured
+    made.up()
+    made.want(config.FrrConfig("a"))
+    await applied(made, applier)
+    applier.fails = True
+    made.want(config.FrrConfig("b"), 2.0)
+    applier.go.release()
+    await begun(applier, "a", "b")
+    applier.fails = False
+    made.want(config.FrrConfig("c"), 5.0)
+    await begun(applier, "a", "b", "c")
+    await applied(made, applier)
+    assert landed == [("a", 2.0)]
+
+
+async def test_what_changes_nothing_is_not_measured(measured):
+    made, applier, landed = measured
+    made.up()
+    made.want(config.FrrConfig("a"))
+    await applied(made, applier)
+    made.want(config.FrrConfig("a"), 1.0)
+    made.want(config.FrrConfig("b"))
+    await applied(made, applier)
+    assert landed == []
+
+
+async def test_the_same_again_when_more_of_it_can_be_done(world):
+    made, applier = world
+    made.up()
+    made.want(config.FrrConfig("a"))
+    await applied(made, applier)
+    made.again()
+    assert made.is_applied
+    await begun(applier, "a", "a")
+    # Refused, it is due again, although what is wanted counts as applied.
+    applier.fails = True
+    applier.go.release()
+    await begun(applier, "a", "a", "a")
+    applier.fails = False
+    applier.go.release()
+    async with asyncio.timeout(5):
+        while len(applier.errors) < 3:
+            await asyncio.sleep(0)
+    assert applier.begun == ["a", "a", "a"]

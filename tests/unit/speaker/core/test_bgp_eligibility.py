@@ -119,6 +119,7 @@ ENDPOINTS = [
     ("B122", True, [w.UNUSABLE, w.HERE], ""),
     ("B123", True, [w.HERE, w.UNUSABLE], ""),
     ("B124", True, [w.UNUSABLE, w.UNUSABLE], "noLocalEndpoints"),
+    ("B125", True, [w.UNUSABLE, w.HERE, w.HERE], ""),
     ("no address", False, [NO_ADDRESS], "noEndpoints"),
     ("no address local", True, [NO_ADDRESS], "noLocalEndpoints"),
     ("no node", False, [NOWHERE], ""),

@@ -44,6 +44,7 @@ def test_connected_check_is_lifted_for_single_hop_ipv6_ebgp_only(fields, expecte
         ({"hold_time": 90}, (30, 90)),
         ({"keepalive_time": 10}, (10, 30)),
         ({"hold_time": 90, "keepalive_time": 20}, (20, 90)),
+        ({"hold_time": 9, "keepalive_time": 5}, (3, 9)),  # what FRR makes of it, and prints
         ({"hold_time": 0, "keepalive_time": 0}, (0, 0)),
         ({"hold_time": 0}, (0, 0)),
     ],

@@ -65,6 +65,11 @@ def world(services, endpoints, ads, nodes=()) -> snapshot.Snapshot:
     )
 
 
+def names(live):
+    """Live nodes of whose interfaces nothing is known."""
+    return None if live is None else dict.fromkeys(live)
+
+
 def word(decision: values.Decision) -> str:
     match decision.verdict:
         case values.Announce():
@@ -74,7 +79,7 @@ def word(decision: values.Decision) -> str:
 
 
 def words(view, node, *, live=IRIS, ignore_exclude=False) -> list[str]:
-    _, decisions = l2_plan.plan(view, node, ignore_exclude=ignore_exclude, live=live)
+    _, decisions = l2_plan.plan(view, node, ignore_exclude=ignore_exclude, live=names(live))
     return [word(decision) for decision in decisions]
 
 
@@ -83,7 +88,7 @@ def both(view, **how) -> list[tuple[str, str]]:
 
 
 def announcers(view, live) -> list[str]:
-    return [node for node in sorted(live) if words(view, node, live=frozenset(live)) == [""]]
+    return [node for node in sorted(live) if words(view, node, live=names(live)) == [""]]
 
 
 def test_l1_without_liveness_every_known_node_is_a_candidate():
@@ -186,7 +191,7 @@ def test_a_node_without_network_is_no_candidate():
 
 
 def test_a_dead_node_is_no_candidate():
-    assert words(world([service()], ready("iris1"), [BOTH]), "iris1", live=frozenset({"iris1"})) == [""]
+    assert words(world([service()], ready("iris1"), [BOTH]), "iris1", live={"iris1"}) == [""]
 
 
 def test_l40_exactly_one_announces_every_address_and_services_agree():
@@ -231,7 +236,6 @@ def test_l60_to_l64_the_selection_ignores_nodes():
     apache, nginx, none = ad(["iris1"], app=["apache"]), ad(["iris2"], app=["nginx"]), ad(["iris1"])
     kept = world([service(service_labels={"app": "nginx"})], ready("iris1"), [apache, nginx, none])
     assert both(kept) == [(NOT_OWNER, "")]
-    assert l2_plan.candidates_of([nginx, none], IRIS) == IRIS
 
 
 def test_l65_interfaces_come_from_the_own_advertisements_only():
@@ -240,7 +244,7 @@ def test_l65_interfaces_come_from_the_own_advertisements_only():
     for last in range(1, 10):
         view = world([service(f"10.20.30.{last}", service_labels=WEB)], ready("iris1"), ads)
         (winner,) = announcers(view, IRIS)
-        wanted, _ = l2_plan.plan(view, winner, ignore_exclude=False, live=IRIS)
+        wanted, _ = l2_plan.plan(view, winner, ignore_exclude=False, live=names(IRIS))
         found[winner] = {entry.interfaces for entry in wanted.entries}
     assert found == {"iris1": {frozenset({"eth0"})}, "iris2": {frozenset({"eth1"})}}
 
@@ -271,17 +275,20 @@ INTERFACES = [
 @pytest.mark.parametrize(("lists", "expected"), [row[1:] for row in INTERFACES], ids=[row[0] for row in INTERFACES])
 def test_interfaces_of_an_address(lists, expected):
     view = world([service()], ready("iris1"), [ad(["iris1"], interfaces=names) for names in lists])
-    wanted, _ = l2_plan.plan(view, "iris1", ignore_exclude=False, live=IRIS)
+    wanted, _ = l2_plan.plan(view, "iris1", ignore_exclude=False, live=names(IRIS))
     assert wanted.entries == (values.L2Entry(ipaddress.ip_address("10.20.30.1"), frozenset(expected)),)
 
 
 def test_services_that_share_an_address_unite_their_interfaces():
     ads = [ad(["iris1"], app=["a"], interfaces=["eth0"]), ad(["iris1"], app=["b"], interfaces=["eth1"])]
     services = [service(name="a", service_labels={"app": "a"}), service(name="b", service_labels={"app": "b"})]
-    wanted, _ = l2_plan.plan(world(services, ready("iris1"), ads), "iris1", ignore_exclude=False, live=IRIS)
+    wanted, _ = l2_plan.plan(world(services, ready("iris1"), ads), "iris1", ignore_exclude=False, live=names(IRIS))
     assert [set(entry.interfaces) for entry in wanted.entries] == [{"eth0", "eth1"}]
     everywhere, _ = l2_plan.plan(
-        world(services, ready("iris1"), [*ads, ad(["iris1"], app=["b"])]), "iris1", ignore_exclude=False, live=IRIS
+        world(services, ready("iris1"), [*ads, ad(["iris1"], app=["b"])]),
+        "iris1",
+        ignore_exclude=False,
+        live=names(IRIS),
     )
     assert [set(entry.interfaces) for entry in everywhere.entries] == [set()]
 
@@ -359,16 +366,16 @@ def test_advertisements_of_other_pools_do_not_count():
 
 def test_one_owner_serves_both_families_of_a_service():
     view = world([service(("10.20.30.1", "fd00:20::1"))], ready("iris1"), [BOTH])
-    wanted, decisions = l2_plan.plan(view, "iris2", ignore_exclude=False, live=IRIS)
+    wanted, decisions = l2_plan.plan(view, "iris2", ignore_exclude=False, live=names(IRIS))
     assert [str(entry.address) for entry in wanted.entries] == ["10.20.30.1", "fd00:20::1"]
     assert decisions[0].protocol is values.Protocol.LAYER2
-    assert l2_plan.plan(view, "iris1", ignore_exclude=False, live=IRIS)[0] == values.L2Plan()
+    assert l2_plan.plan(view, "iris1", ignore_exclude=False, live=names(IRIS))[0] == values.L2Plan()
 
 
 def test_entries_are_sorted_by_family_and_value():
     ips = ["10.20.30.10", "10.20.30.9", "fd00:20::2", "10.20.30.2"]
     view = world([service(ip, f"s{n}") for n, ip in enumerate(ips)], ready("iris1"), [ad(["iris1"])])
-    wanted, _ = l2_plan.plan(view, "iris1", ignore_exclude=False, live=IRIS)
+    wanted, _ = l2_plan.plan(view, "iris1", ignore_exclude=False, live=names(IRIS))
     assert [str(entry.address) for entry in wanted.entries] == ["10.20.30.2", "10.20.30.9", "10.20.30.10", "fd00:20::2"]
 
 
@@ -425,8 +432,8 @@ def test_at_most_one_owner_and_the_order_of_input_never_matters(rows, ads, live,
     other = build_world([(*row[:4], row[4][::-1]) for row in rows], shuffled)
     owners: dict[str, list[str]] = {}
     for node in NODES:
-        found = l2_plan.plan(view, node, ignore_exclude=False, live=frozenset(live))
-        assert l2_plan.plan(other, node, ignore_exclude=False, live=frozenset(live)) == found
+        found = l2_plan.plan(view, node, ignore_exclude=False, live=names(live))
+        assert l2_plan.plan(other, node, ignore_exclude=False, live=names(live)) == found
         for decision in found[1]:
             if decision.verdict == values.Announce():
                 owners.setdefault(decision.service, []).append(node)
@@ -434,10 +441,10 @@ def test_at_most_one_owner_and_the_order_of_input_never_matters(rows, ads, live,
 
 
 @settings(max_examples=50, deadline=None)
-@given(services_strategy, services_strategy, ads_strategy, ads_strategy, node_sets, st.booleans())
-def test_the_planner_equals_the_plan_from_scratch(rows, later, ads, other_ads, live, ignore):
+@given(services_strategy, services_strategy, ads_strategy, ads_strategy, node_sets, st.booleans(), st.booleans())
+def test_the_planner_equals_the_plan_from_scratch(rows, later, ads, other_ads, live, ignore, keeps):
     labelled = (build.node("n1", {cluster.EXCLUDE_LABEL: ""}), build.node("n2"), build.node("n3"))
-    planner = l2_plan.Planner("n1", ignore_exclude=ignore)
+    planner = l2_plan.Planner("n1", ignore_exclude=ignore, keeps=keeps)
     first = build_world(rows, ads, labelled)
     mixed = snapshot.Snapshot(
         first.configuration,
@@ -453,7 +460,8 @@ def test_the_planner_equals_the_plan_from_scratch(rows, later, ads, other_ads, l
         (mixed, frozenset(live)),
         (first, frozenset(live) | {"n1"}),
     ):
-        assert planner.plan(view, live=alive) == l2_plan.plan(view, "n1", ignore_exclude=ignore, live=alive)
+        scratch = l2_plan.plan(view, "n1", ignore_exclude=ignore, live=names(alive), keeps=keeps)
+        assert planner.plan(view, live=names(alive)) == scratch
 
 
 def test_the_planner_decides_only_what_changed(monkeypatch):
@@ -469,11 +477,96 @@ def test_the_planner_decides_only_what_changed(monkeypatch):
     endpoints = {item.key: ready("iris1") for item in services}
     planner = l2_plan.Planner("iris1", ignore_exclude=False)
     view = world(services, endpoints, [BOTH])
-    planner.plan(view, live=IRIS)
+    planner.plan(view, live=names(IRIS))
     assert len(decided) == 49
     decided.clear()
-    planner.plan(view, live=IRIS)
+    planner.plan(view, live=names(IRIS))
     assert decided == []
     changed = world([*services[1:], service("10.20.30.1", "s1", local=True)], endpoints, [BOTH])
-    planner.plan(changed, live=IRIS)
+    planner.plan(changed, live=names(IRIS))
     assert decided == ["default/s1"]
+
+
+# ---- Who may keep, interfaces of nodes, what is announced ----
+
+
+def wishes(view, node, live=None):
+    live = names(IRIS) if live is None else live
+    found, _ = l2_plan.plan(view, node, ignore_exclude=False, live=live, keeps=True)
+    return {str(entry.address): entry.wish for entry in found.entries}
+
+
+def test_who_does_not_come_first_may_keep():
+    view = world([service()], ready("iris1"), [BOTH])
+    assert wishes(view, "iris2") == {"10.20.30.1": values.Wish.TAKE}
+    assert wishes(view, "iris1") == {"10.20.30.1": values.Wish.KEEP}
+
+
+def test_nobody_keeps_from_a_preferred_node():
+    preferring = ad(IRIS, scores={"iris2": 10})
+    view = world([service()], ready("iris1"), [preferring])
+    assert wishes(view, "iris1") == {}
+    alone = world([service()], ready("iris1"), [ad(IRIS, scores={"iris1": 10})])
+    assert wishes(alone, "iris1") == {"10.20.30.1": values.Wish.TAKE}
+    assert wishes(alone, "iris2") == {}
+
+
+def test_who_has_no_usable_endpoint_keeps_nothing():
+    view = world([service(local=True)], ready("iris2"), [BOTH])
+    assert wishes(view, "iris1") == {}
+
+
+def test_of_services_that_share_an_address_one_takes_it_for_all():
+    services = [service("10.20.30.1", "a"), service("10.20.30.1", "b", local=True)]
+    view = world(services, {"default/a": ready("iris1"), "default/b": ready("iris1")}, [BOTH])
+    assert wishes(view, "iris1") == {"10.20.30.1": values.Wish.TAKE}  # b can be served here only
+
+
+@pytest.mark.parametrize(
+    ("present", "named", "owner"),
+    [
+        ({"iris1": {"eth0"}, "iris2": {"eth0"}}, [], "iris2"),
+        ({"iris1": {"eth0"}, "iris2": set()}, [], "iris1"),
+        ({"iris1": {"eth0"}, "iris2": {"eth1"}}, ["eth0"], "iris1"),
+        ({"iris1": {"eth0"}, "iris2": {"eth1"}}, ["eth*"], "iris2"),
+        ({"iris1": {"eth0"}, "iris2": None}, ["eth0"], "iris2"),
+        ({"iris1": {"eth0"}, "iris2": {"eth0"}}, ["bond0"], None),
+    ],
+)
+def test_a_node_without_the_interfaces_is_no_candidate(present, named, owner):
+    view = world([service()], ready("iris1"), [ad(IRIS, interfaces=named)])
+    live = {node: None if names is None else frozenset(names) for node, names in present.items()}
+    found = [node for node in sorted(live) if wishes(view, node, live).get("10.20.30.1") is values.Wish.TAKE]
+    assert found == ([owner] if owner else [])
+
+
+def test_only_what_is_held_is_announced():
+    view = world([service(("10.20.30.1", "fd00:20::1")), service("10.20.30.2", "other")], ready("iris1"), [BOTH])
+    for node in sorted(IRIS):
+        found, decisions = l2_plan.plan(view, node, ignore_exclude=False, live=names(IRIS), keeps=True)
+        everything = frozenset(entry.address for entry in found.entries)
+        assert {word(each) for each in l2_plan.settled(decisions, frozenset())} == {NOT_OWNER}
+        assert {word(each) for each in l2_plan.settled(decisions, everything)} == {""}
+        half = frozenset(address for address in everything if address.version == 4 and int(address) % 2)
+        assert sorted(word(each) for each in l2_plan.settled(decisions, half)) == [NOT_OWNER, NOT_OWNER]
+
+
+def test_what_is_not_wanted_is_not_announced_though_it_is_held():
+    services = [service("10.20.30.1", "a"), service("10.20.30.1", "b")]
+    view = world(services, {"default/a": ready("iris1")}, [BOTH])
+    _, decisions = l2_plan.plan(view, "iris2", ignore_exclude=False, live=names(IRIS), keeps=True)
+    held = frozenset(decisions[0].addresses)
+    assert [word(each) for each in l2_plan.settled(decisions, held)] == ["", NOT_OWNER]
+
+
+def test_who_precedes_is_the_order_of_the_election():
+    view = world([service(), service("10.20.30.2", "other")], ready("iris1"), [BOTH])
+    found = {}
+    for node, rival in (("iris1", "iris2"), ("iris2", "iris1")):
+        planner = l2_plan.Planner(node, ignore_exclude=False, keeps=True)
+        plan, _ = planner.plan(view, live=names(IRIS))
+        found[node] = {str(entry.address): planner.precedes(rival, entry.address) for entry in plan.entries}
+    assert found == {
+        "iris1": {"10.20.30.1": True, "10.20.30.2": False},
+        "iris2": {"10.20.30.1": False, "10.20.30.2": True},
+    }

@@ -1,0 +1,21 @@
+"""Status objects that speakers write, as they find them in the API again: to see whether what they say is still said."""
+
+from dataclasses import dataclass
+
+from frr_adapter import refs
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceBgpStatus:
+    """One ServiceBGPStatus.
+
+    `service` (`namespace/name`) and `node` are what its labels say, by which it is found; `about` is what its status says:
+    node, namespace and name of the service, each empty when unset and unchangeable when set. `owners` are UIDs.
+    """
+
+    ref: refs.ObjectRef
+    service: str
+    node: str
+    about: tuple[str, str, str] = ("", "", "")
+    peers: tuple[str, ...] = ()
+    owners: tuple[str, ...] = ()
