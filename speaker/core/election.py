@@ -21,7 +21,7 @@ def _digest(node: str, text: str) -> bytes:
 
 def order(candidates: Iterable[str], address: addresses.Address, scores: Mapping[str, int]) -> tuple[str, ...]:
     """Candidates with the owner first, whatever order they came in; a node without a score has 0."""
-    return tuple(sorted(candidates, key=lambda node: (-scores.get(node, 0), digest(node, address))))
+    return tuple(sorted(candidates, key=lambda node: rank(node, address, scores)))
 
 
 def is_owner(node: str, candidates: Iterable[str], address: addresses.Address, scores: Mapping[str, int]) -> bool:
@@ -41,6 +41,11 @@ def is_owner(node: str, candidates: Iterable[str], address: addresses.Address, s
     return True
 
 
+def rank(node: str, address: addresses.Address, scores: Mapping[str, int]) -> tuple[int, bytes]:
+    """What `order` orders by."""
+    return (-scores.get(node, 0), digest(node, address))
+
+
 def precedes(other: str, node: str, address: addresses.Address, scores: Mapping[str, int]) -> bool:
     """Whether `other` comes before `node` in `order`, were both candidates."""
-    return (-scores.get(other, 0), digest(other, address)) < (-scores.get(node, 0), digest(node, address))
+    return rank(other, address, scores) < rank(node, address, scores)

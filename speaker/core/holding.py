@@ -31,6 +31,9 @@ ASKED_AT_ONCE = 512
 TURN_SECONDS = 0.005
 """Seconds between two lots of questions, so that requests are answered in between."""
 
+GRANT_SECONDS = 1.0
+"""So long an address that was handed over may be taken without questions, should this node want it only a moment later."""
+
 STANDBY_PAUSES = (0.25, 0.5, 1.0, 2.0, 5.0)
 """Seconds until an address that somebody else answers for is asked for again; the last one repeats."""
 
@@ -74,6 +77,8 @@ class Holder:
 
     def __init__(self, *, is_fenced: bool = False) -> None:
         self._entries: dict[addresses.Address, _Entry] = {}
+        self._wishes: Mapping[addresses.Address, values.Wish] = {}
+        self._grants: dict[addresses.Address, float] = {}
         self._is_fenced = is_fenced
         self._next_at: float | None = None
 
@@ -99,6 +104,7 @@ class Holder:
     def want(self, wishes: Mapping[addresses.Address, values.Wish], now: float) -> links.Actions:
         """Makes these the wishes. An address that is held stays so; what is no longer wished for is dropped at once."""
         found = _Found()
+        self._wishes = wishes
         for address in [address for address in self._entries if address not in wishes]:
             if self._entries.pop(address).state is _State.HELD:
                 found.dropped.append(address)
@@ -106,7 +112,9 @@ class Holder:
             entry = self._entries.get(address)
             if entry is None:
                 if wish is values.Wish.TAKE:
-                    self._entries[address] = _Entry(wish, _State.PROBING, now)
+                    entry = self._entries[address] = _Entry(wish, _State.PROBING, now)
+                    if self._is_granted(address, now):
+                        self._hold(address, entry, found)
             elif entry.wish is not wish:
                 entry.wish = wish
                 if entry.state is _State.HELD:
@@ -118,13 +126,20 @@ class Holder:
         return self._advance(found, now)
 
     def take(self, given: Iterable[addresses.Address], now: float) -> links.Actions:
-        """Takes over from a holder that has fallen silent by itself and says so: nobody needs to be asked. Only what is wanted is taken."""
+        """Takes over from a holder that has fallen silent by itself and says so: nobody needs to be asked.
+
+        What is not wanted yet is taken should it be wanted within `GRANT_SECONDS`: others learn at the same time who left.
+        """
         found = _Found()
-        if not self._is_fenced:
-            for address in given:
-                entry = self._entries.get(address)
-                if entry is not None and entry.state is not _State.HELD:
-                    self._hold(address, entry, found)
+        self._grants = {address: ends for address, ends in self._grants.items() if now < ends}
+        for address in given:
+            wish = self._wishes.get(address)
+            if wish is None or self._is_fenced:
+                self._grants[address] = now + GRANT_SECONDS
+                continue
+            entry = self._entries.setdefault(address, _Entry(wish, _State.PROBING, now))
+            if entry.state is not _State.HELD:
+                self._hold(address, entry, found)
         return self._advance(found, now)
 
     def look_again(self, now: float) -> links.Actions:
@@ -138,6 +153,8 @@ class Holder:
         self, address: addresses.Address, claim: links.Claim, rival: links.Mac, now: float, *, is_before_us: bool
     ) -> links.Actions:
         """Another station spoke about the address. `is_before_us`: of two that hold it, the other one keeps it."""
+        if claim is links.Claim.ANSWER:
+            self._grants.pop(address, None)  # it was handed to somebody else, too, who was faster
         entry = self._entries.get(address)
         if entry is None:
             return links.NO_ACTIONS
@@ -181,6 +198,10 @@ class Holder:
         return self._advance(_Found(), now)
 
     # ---- States ----
+
+    def _is_granted(self, address: addresses.Address, now: float) -> bool:
+        ends = self._grants.pop(address, None)
+        return ends is not None and now < ends and not self._is_fenced
 
     def _advance(self, found: _Found, now: float) -> links.Actions:
         self._next_at = None

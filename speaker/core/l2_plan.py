@@ -23,6 +23,7 @@ class Share:
     decision: values.Decision
     interfaces: frozenset[str] = frozenset()
     scores: Mapping[str, int] = field(default_factory=dict)
+    candidates: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,17 @@ class Planner:
         if share is None:
             return False
         return election.precedes(other, self._node, share.decision.addresses[0], share.scores)
+
+    def heirs(self, given: Iterable[addresses.Address]) -> Mapping[str, tuple[addresses.Address, ...]]:
+        """Who comes next for addresses of the last plan when this node goes: node -> addresses. Where there is nobody, nobody gets it."""
+        found: dict[str, list[addresses.Address]] = {}
+        for address in given:
+            share = self._entries.share(address)
+            if share is None:
+                continue
+            for heir in election.order(share.candidates - {self._node}, share.decision.addresses[0], share.scores)[:1]:
+                found.setdefault(heir, []).append(address)
+        return {name: tuple(found[name]) for name in sorted(found)}
 
     def plan(self, world: snapshot.Snapshot, *, live: values.Live | None) -> Result:
         """As the function `plan`."""
@@ -194,7 +206,7 @@ def share_of(item: service.Service, endpoints: Iterable[cluster.Endpoint], basis
     else:
         return _abstain(item, values.Reason.NOT_OWNER, found)
     decision = values.Decision(item.key, values.Protocol.LAYER2, found, verdict, wish)
-    return Share(decision, interfaces_of(mine), scores)
+    return Share(decision, interfaces_of(mine), scores, candidates)
 
 
 def settled(decisions: Iterable[values.Decision], held: frozenset[addresses.Address]) -> tuple[values.Decision, ...]:

@@ -108,7 +108,8 @@ async def test_an_address_is_asked_for_three_times_before_it_is_answered_and_ann
 async def test_who_answers_keeps_it(bench):
     bench.node.set_plan(plan(A, B))
     bench.hear(gratuitous.burst(A, OTHER)[0])
-    await bench.holds(B)
+    await bench.until(bench.node.held)
+    assert bench.node.held() == {B}
     assert not bench.says(A)
     assert bench.says(B)
     assert not bench.node.rivals()

@@ -87,9 +87,30 @@ def test_looking_again_disturbs_no_questions_under_way():
 def test_an_address_that_is_given_needs_no_questions():
     holder = holding.Holder()
     holder.want({IP: Wish.TAKE}, 0.0)
-    assert holder.take([IP, OTHER], 0.01) == links.Actions(taken=(IP,))
+    assert holder.take([IP], 0.01) == links.Actions(taken=(IP,))
     assert holder.take([IP], 0.02) == links.NO_ACTIONS
     assert holder.held == {IP}
+
+
+def test_an_address_that_is_given_may_be_wanted_a_moment_later():
+    holder = holding.Holder()
+    assert holder.take([IP, OTHER], 0.0) == links.NO_ACTIONS
+    assert holder.want({IP: Wish.TAKE}, 0.1) == links.Actions(taken=(IP,))
+    assert holder.want({IP: Wish.TAKE, OTHER: Wish.TAKE}, holding.GRANT_SECONDS + 0.1).ask == (OTHER,)
+
+
+def test_one_that_may_keep_may_be_given():
+    holder = holding.Holder()
+    holder.want({IP: Wish.KEEP}, 0.0)
+    assert holder.take([IP], 0.1) == links.Actions(taken=(IP,))
+    assert holder.held == {IP}
+
+
+def test_what_somebody_else_announced_meanwhile_is_not_taken_as_given():
+    holder = holding.Holder()
+    holder.take([IP], 0.0)
+    holder.heard(IP, Claim.ANSWER, RIVAL, 0.01, is_before_us=False)
+    assert holder.want({IP: Wish.TAKE}, 0.1).ask == (IP,)
 
 
 def test_what_is_no_longer_wanted_is_dropped_at_once():

@@ -570,3 +570,14 @@ def test_who_precedes_is_the_order_of_the_election():
         "iris1": {"10.20.30.1": True, "10.20.30.2": False},
         "iris2": {"10.20.30.1": False, "10.20.30.2": True},
     }
+
+
+def test_heirs_are_who_comes_next():
+    services = [service(f"10.20.30.{last}", f"s{last}") for last in (1, 2)]
+    view = world(services, ready("iris1"), [BOTH])
+    planner = l2_plan.Planner("iris2", ignore_exclude=False, keeps=True)
+    plan, _ = planner.plan(view, live=names(IRIS))
+    given = [entry.address for entry in plan.entries]
+    assert planner.heirs(given) == {"iris1": tuple(given)}
+    planner.plan(view, live=names({"iris2"}))
+    assert planner.heirs(given) == {}
