@@ -67,18 +67,19 @@ class WriteConfigurationState:
 
 
 @dataclass(frozen=True, slots=True)
-class WriteServiceBgpStatus:
-    """To which peers (BGPPeer names, sorted) a node announces a service: its ServiceBGPStatus, an object with a made-up name.
+class WriteAnnouncementStatus:
+    """What a node says of a service it announces: a ServiceBGPStatus or ServiceL2Status, an object with a made-up name.
 
-    `ref` is the Service, `namespace` that of the object. `name` is the object that is there, empty when there is none yet;
-    `surplus` are names of objects about the same that are to go. Without peers nothing is written. `is_stray` when the object
-    that is there has another owner than it should.
+    `ref` has the kind of that object, but namespace and name of the *service*; `namespace` is that of the object. `said` are
+    names, sorted: of the BGPPeers that are told, or of the interfaces as configured (none: all of them); None when the node is
+    to say nothing. `name` is the object that is there, empty when there is none yet; `surplus` are names of objects that are
+    to go. `is_stray` when the object that is there has another owner than it should.
     """
 
     ref: refs.ObjectRef
     namespace: str
     node: str
-    peers: tuple[str, ...]
+    said: tuple[str, ...] | None
     name: str = ""
     is_stray: bool = False
     surplus: tuple[str, ...] = ()
@@ -122,6 +123,6 @@ Effect = (
     | WriteServiceStatus
     | WritePoolStatus
     | WriteConfigurationState
-    | WriteServiceBgpStatus
+    | WriteAnnouncementStatus
     | WriteNodeBgpStatus
 )

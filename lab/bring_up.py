@@ -8,6 +8,7 @@ import asyncio
 import importlib.util
 import os
 import re
+import secrets
 import socket
 from collections.abc import Awaitable
 from dataclasses import dataclass
@@ -214,6 +215,11 @@ class BringUp:
             await asyncio.gather(*(api.apply(objects.namespace(name)) for name in names))
             await asyncio.gather(*(api.apply(objects.node(node)) for node in self._plan.nodes))
             await asyncio.gather(*(api.apply(objects.pod(node, ready=False)) for node in self._plan.nodes))
+            await asyncio.gather(*(api.apply(objects.speaker_pod(node)) for node in self._plan.nodes))
+            shared = secrets.token_urlsafe(32)
+            self._places.speakers_secret.mkdir(mode=0o700, exist_ok=True)
+            _write_secret(self._places.speakers_secret / objects.SECRET_KEY, shared.encode())
+            await api.apply(objects.memberlist(shared))
             self._objects.set()
             demo = objects.demo() if self._options.demo else ()
             for document in demo:
@@ -263,7 +269,7 @@ class BringUp:
         specs = self._catalog.speakers()
         for spec in specs:
             await self._wait_for_frr(spec.target.partition("/")[0])
-        await self._kinds.wait()
+        await self._objects.wait()
         for spec in specs:
             self._supervisor.add(spec)
         for spec in specs:

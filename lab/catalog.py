@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from lab import objects
 from lab.apiserver_real import Program
 from lab.child import ChildSpec
 from lab.frr_install import FrrInstall
@@ -107,6 +108,10 @@ class Catalog:
                 "--frr-config-file", str(directory / "frr.conf"),
                 "--frr-reload", str(directory / "frr-reload"),
                 "--frr-vty-dir", str(directory),
+                "--pod-name", objects.speaker_pod_name(node),
+                "--ml-bindaddr", str(node.segment[0].ip),
+                "--ml-labels", ",".join(f"{key}={value}" for key, value in objects.SPEAKER_LABELS.items()),
+                "--ml-secret-key-path", str(self.places.speakers_secret),
             )  # fmt: skip
             made.append(self._python(f"{node.name}/speaker", "speaker", *arguments, netns=node.name))
         return tuple(made)

@@ -62,6 +62,45 @@ def pod(plan: NodePlan, ready: bool) -> Json:
     }
 
 
+SECRET_KEY = "secretkey"  # noqa: S105  # the name of the key, not a secret
+"""The key of the Secret `memberlist`, which is also the name of the file that a kubelet makes of it."""
+
+
+def memberlist(secret: str) -> Json:
+    """The Secret that the speakers share."""
+    meta = {"name": "memberlist", "namespace": SYSTEM_NAMESPACE}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": meta, "stringData": {SECRET_KEY: secret}}
+
+
+SPEAKER_LABELS = {"app": "metallb", "component": "speaker"}
+
+
+def speaker_pod(plan: NodePlan) -> Json:
+    """The Pod that the node's speaker would run in, in the node's own network: where the other speakers find it."""
+    address = str(plan.segment[0].ip)
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": speaker_pod_name(plan), "namespace": SYSTEM_NAMESPACE, "labels": SPEAKER_LABELS},
+        "spec": {
+            "nodeName": plan.name,
+            "hostNetwork": True,
+            "containers": [{"name": "speaker", "image": _IMAGE}],
+        },
+        "status": {
+            "phase": "Running",
+            "hostIP": address,
+            "podIP": address,
+            "podIPs": [{"ip": str(each.ip)} for each in plan.segment],
+        },
+    }
+
+
+def speaker_pod_name(plan: NodePlan) -> str:
+    """The name of that Pod."""
+    return f"speaker-{plan.name}"
+
+
 def pod_status(plan: NodePlan, ready: bool) -> Json:
     """What a kubelet would report of that Pod."""
     word = "True" if ready else "False"

@@ -68,6 +68,11 @@ class Places:
         return self.state / "kubeconfig.inner"
 
     @property
+    def speakers_secret(self) -> Path:
+        """The directory that a kubelet would mount of the Secret `memberlist`: what the speakers share."""
+        return self.state / "memberlist"
+
+    @property
     def created_file(self) -> Path:
         """Paths of the objects that the lab made in a cluster that is not its own, one per line."""
         return self.state / "created"

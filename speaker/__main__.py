@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from frr_adapter import errors
+from frr_adapter import addresses, errors
 from frr_adapter.boundary import (
     bgp_metrics,
     clock,
@@ -30,12 +30,24 @@ from frr_adapter.boundary import (
     proofreading,
     quarantine,
     reload,
-    service_bgp_status,
+    service_status,
     store,
     watch,
 )
-from speaker import exclusion, loop, settings
-from speaker.boundary import applying, bfd_care, claimant, measuring, netlink, observing, sidecar, sockets
+from speaker import company, exclusion, links, loop, settings
+from speaker.boundary import (
+    applying,
+    bfd_care,
+    claimant,
+    delegation,
+    measuring,
+    membership,
+    netlink,
+    observing,
+    proxies,
+    sidecar,
+    sockets,
+)
 from speaker.core import layer2 as layer2_rules
 from speaker.core import node_status, report
 
@@ -45,16 +57,38 @@ _SETTLE_SECONDS = 5.0
 
 
 async def run(chosen: settings.Settings) -> None:
-    """Runs until SIGTERM or SIGINT. Stopping sends nothing and withdraws nothing: FRR goes on with what it has."""
+    """Runs until SIGTERM or SIGINT. Then FRR goes on with what it has, and layer-2 addresses go to other speakers if there are any."""
     registry = metrics.Metrics()
     registry.include_process()
     known = store.Store(loop.KINDS)
+    others = company.Company(_membership(chosen), chosen.timing)
+
+    def precedes(address: addresses.Address, mac: links.Mac) -> bool:
+        node = others.node_of(mac)
+        return node is not None and the_loop.precedes(node, address)
+
+    def news() -> None:
+        the_loop.poke()
+
+    def others_changed() -> None:
+        the_loop.poke()
+        announcer.members_changed()
+
+    kernel = proxies.KernelProxies()
+    delegation.clear(kernel)  # the entries of a killed speaker answer on, whatever the flags say now
     announcer = claimant.Claimant(
         netlink.KernelLinks(_exclusion(Path(chosen.exclude_interfaces_file))),
         sockets.RawWire(),
         layer2_rules.Rules(),
+        is_fenced=others.is_fenced,
+        precedes=precedes,
+        changed=news,
+        moved=others.say_interfaces,
+        proxies=kernel if chosen.l2_kernel_proxy else None,
     )
+    others.connect(others_changed, announcer.take)
     the_loop = loop.Loop(chosen, known, announcer, registry)
+    the_loop.watch_lives(others.live)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -64,6 +98,7 @@ async def run(chosen: settings.Settings) -> None:
             the_loop.changed()
 
     async with contextlib.AsyncExitStack() as stack:
+        stack.callback(kernel.close)
         api = await stack.enter_async_context(
             await kube.Kube.connect(Path(chosen.kubeconfig) if chosen.kubeconfig else None)
         )
@@ -79,6 +114,8 @@ async def run(chosen: settings.Settings) -> None:
         stack.push_async_callback(_close, await health.HttpServer.start("127.0.0.1", chosen.health_probe_port, probes))
         metered = _metered(registry, the_loop, bgp)
         stack.push_async_callback(_close, await health.HttpServer.start(chosen.host, chosen.port, metered))
+        await others.start()
+        stack.push_async_callback(others.stop)
         await announcer.start()
         stack.push_async_callback(announcer.stop)
         async with asyncio.TaskGroup() as tasks:
@@ -90,11 +127,15 @@ async def run(chosen: settings.Settings) -> None:
             lasting.start(tasks, "watch own state", own_object.follow(api, own_state, the_loop.state_changed))
             own_status = node_status.status_ref(chosen.node_name, chosen.namespace)
             lasting.start(tasks, "watch own status", own_object.follow(api, own_status, the_loop.node_status_changed))
-            of_services = service_bgp_status.resource(chosen.node_name, chosen.namespace)
-            decode = decoders.DECODERS[of_services.kind]
-            lasting.start(
-                tasks, "watch status of services", watch.follow(api, of_services, decode, the_loop.service_status)
-            )
+            for kind in service_status.KINDS:
+                told = service_status.resource(kind, chosen.node_name, chosen.namespace)
+                followed = watch.follow(api, told, decoders.DECODERS[kind], the_loop.service_status_changed)
+                lasting.start(tasks, f"watch {kind}", followed)
+            if chosen.has_membership:
+                pods_of_speakers = watch.Resource("Pod", chosen.namespace, label_selector=chosen.ml_labels)
+                lasting.start(
+                    tasks, "watch speakers", watch.follow(api, pods_of_speakers, decoders.DECODERS["Pod"], others.pod)
+                )
             if bgp is not None:
                 lasting.start(tasks, "configuring FRR", bgp.applying.run())
                 follower = sidecar.Sidecar(Path(chosen.frr_vty_dir))
@@ -104,8 +145,9 @@ async def run(chosen: settings.Settings) -> None:
                 lasting.start(tasks, "measuring", bgp.measuring.run())
             asyncio.get_running_loop().call_later(_SETTLE_SECONDS, memory.settle)
             await stop.wait()
-            _log.info("stopping; what is announced stays announced")
+            _log.info("stopping; what BGP announces stays announced")
             lasting.stop()
+            await others.hand_over(the_loop.heirs(announcer.release()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +185,13 @@ def _bgp(chosen: settings.Settings, the_loop: loop.Loop, registry: metrics.Metri
     configuring = applying.Applying(choosing, applied, measured.landed)
     care.connect(configuring.again)
     return _Bgp(configuring, care, observer, measured)
+
+
+def _membership(chosen: settings.Settings) -> membership.Membership | None:
+    if not chosen.has_membership:
+        return None
+    endpoint = (chosen.ml_bindaddr, chosen.ml_bindport)
+    return membership.Membership(chosen.node_name, endpoint, Path(chosen.ml_secret_key_path), chosen.timing)
 
 
 def _exclusion(path: Path) -> exclusion.Exclusion:

@@ -94,6 +94,39 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
+class Answering:
+    """What decides whether the kernel answers on one interface for addresses of its proxy entries, as the node's sysctls say.
+
+    The delays are the longest that the kernel waits before it answers, in hundredths of a second; None where that is not known.
+    """
+
+    forwards_ipv4: bool = False
+    delay_ipv4: int | None = None
+    forwards_ipv6: bool = False
+    proxies_ipv6: bool = False
+    delay_ipv6: int | None = None
+    takes_direct_ipv6: bool = False
+    """Whether solicitations that are sent to the address itself are answered too."""
+
+
+@dataclass(frozen=True, slots=True)
+class RawBecause:
+    """Why the raw responder answers on an interface though the kernel was asked to; no name and family mean everywhere."""
+
+    interface: str
+    family: addresses.Family | None
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delegated:
+    """What the kernel is to answer for, and why not for the rest."""
+
+    kernel: frozenset[Target] = frozenset()
+    raw: frozenset[RawBecause] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Membership:
     """One multicast group on one interface (by index)."""
 
@@ -113,6 +146,7 @@ class Refusal(enum.StrEnum):
     CLAIMED_BY_OTHER = "claimedByOther"
     NO_SOURCE_LINK_LAYER = "noSourceLinkLayer"
     NOT_SERVED = "interfaceNotServed"
+    BY_KERNEL = "answeredByKernel"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,17 +5,27 @@ on. A second cycle without news changes nothing.
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import NoReturn, assert_never
 
-from frr_adapter import effects, errors, problems, refs
+from frr_adapter import addresses, effects, errors, problems, refs
 from frr_adapter.boundary import logs, metrics, outbox, perform, store, watch
 from frr_adapter.resolve import view
 from speaker import settings as settings_
 from speaker import values
 from speaker.boundary import applying, ports
-from speaker.core import bgp_plan, bgp_status, composer, l2_plan, node_status, refusal_events, report
+from speaker.core import (
+    bgp_plan,
+    bgp_status,
+    composer,
+    l2_plan,
+    l2_status,
+    node_status,
+    refusal_events,
+    report,
+    service_status,
+)
 
 _log = logs.get_logger()
 
@@ -39,6 +49,9 @@ _RETRY_SECONDS = 1.0
 
 STATUS_SECONDS = 1.0
 """Between two looks at what the status objects should say: they are for people, and thousands of services may change at once."""
+
+_LOOKS_BEFORE_LAYER2 = 3
+"""So many such pauses after the start ServiceL2Status objects are left as the predecessor left them: addresses are asked for first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +87,10 @@ class Loop:
         self._announcer = announcer
         self._view = view.View(lb_class=settings.lb_class, node=settings.node_name)
         self._bgp_planner = bgp_plan.Planner(settings.node_name, ignore_exclude=settings.ignore_exclude_lb)
-        self._l2_planner = l2_plan.Planner(settings.node_name, ignore_exclude=settings.ignore_exclude_lb)
+        self._l2_planner = l2_plan.Planner(
+            settings.node_name, ignore_exclude=settings.ignore_exclude_lb, keeps=settings.l2_owner == "keep"
+        )
+        self._live: Callable[[], values.Live | None] = lambda: None
         self._client_metrics = metrics.ClientMetrics(registry)
         self._speaker_metrics = metrics.SpeakerMetrics(registry)
         self._composer = composer.Composer(log_level=settings.log_level, frr_log_level=settings.frr_log_level)
@@ -91,8 +107,15 @@ class Loop:
         self._cycles = 0
         self._blame = refusal_events.NOBODY
         self._routes: tuple[values.Route, ...] = ()
-        self._credit: tuple[tuple[values.Route, ...], bgp_status.Credit] = ((), bgp_status.NOBODY)
-        self._ledger = bgp_status.Ledger(settings.node_name, settings.namespace)
+        self._credit: tuple[tuple[values.Route, ...], service_status.Said] = ((), service_status.NOTHING)
+        self._layer2: tuple[values.L2Plan, tuple[values.Decision, ...]] = (values.L2Plan(), ())
+        self._told: tuple[object, service_status.Said] = (None, service_status.NOTHING)
+        self._layer2_status_at: float | None = None
+        about = (settings.node_name, settings.namespace)
+        self._ledgers = {
+            "ServiceBGPStatus": service_status.Ledger("ServiceBGPStatus", *about),
+            "ServiceL2Status": service_status.Ledger("ServiceL2Status", *about, is_sole=True),
+        }
         self._chronicle = node_status.Chronicle(settings.node_name, settings.namespace)
         self._chronicle_failures = 0
         self._status_seconds = status_seconds
@@ -107,7 +130,20 @@ class Loop:
         `owner` is the UID of the pod that shall own the status objects, empty when it is not known.
         """
         self._outbox, self._bgp = out, bgp
-        self._ledger.owned_by(owner)
+        for ledger in self._ledgers.values():
+            ledger.owned_by(owner)
+
+    def watch_lives(self, live: Callable[[], values.Live | None]) -> None:
+        """Whose speaker lives, asked in every cycle; without it every known node counts."""
+        self._live = live
+
+    def precedes(self, node: str, address: addresses.Address) -> bool:
+        """Whether another node comes before this one for a layer-2 address."""
+        return self._l2_planner.precedes(node, address)
+
+    def heirs(self, given: Iterable[addresses.Address]) -> Mapping[str, tuple[addresses.Address, ...]]:
+        """Who comes next for layer-2 addresses of the last cycle: node -> addresses."""
+        return self._l2_planner.heirs(given)
 
     def changed(self) -> None:
         """A watched object changed just now: a cycle is due, and how long FRR needs to hear of it is measured from here."""
@@ -133,33 +169,33 @@ class Loop:
 
         now = asyncio.get_running_loop().time()
         for failure in failures:
-            if isinstance(failure.effect, effects.WriteServiceBgpStatus):
-                self._ledger.failed(failure.effect, now)
+            if isinstance(failure.effect, effects.WriteAnnouncementStatus):
+                self._ledgers[failure.effect.ref.kind].failed(failure.effect, now)
                 self._tell_status()
             elif isinstance(failure.effect, effects.WriteNodeBgpStatus):
                 self._chronicle_failures += 1
-                pause = bgp_status.pause(self._chronicle_failures)
+                pause = service_status.pause(self._chronicle_failures)
                 asyncio.get_running_loop().call_later(pause, self.node_status_changed)
 
     def performed(self, effect: effects.Effect) -> None:
         """The API took an effect."""
-        if isinstance(effect, effects.WriteServiceBgpStatus):
-            self._ledger.performed(effect, asyncio.get_running_loop().time())
+        if isinstance(effect, effects.WriteAnnouncementStatus):
+            self._ledgers[effect.ref.kind].performed(effect, asyncio.get_running_loop().time())
             self._tell_status()
         elif isinstance(effect, effects.WriteNodeBgpStatus):
             self._chronicle_failures = 0
 
-    def service_status(self, event: watch.WatchEvent) -> None:
-        """News of the ServiceBGPStatus objects of this node, whoever wrote or deleted them. Nothing else waits for them."""
-        now = asyncio.get_running_loop().time()
+    def service_status_changed(self, event: watch.WatchEvent) -> None:
+        """News of ServiceBGPStatus and ServiceL2Status objects, whoever wrote or deleted them. Nothing else waits for them."""
+        ledger, now = self._ledgers[event.kind], asyncio.get_running_loop().time()
         match event:
             case watch.Listed():
-                self._ledger.listed()
+                ledger.listed()
             case watch.Upserted(decoded=newest):
                 if newest.value is not None:
-                    self._ledger.seen(newest.value, now)
+                    ledger.seen(newest.value, now)
             case watch.Deleted(ref=ref):
-                self._ledger.gone(ref, now)
+                ledger.gone(ref, now)
             case _:
                 assert_never(event)
         self._tell_status()
@@ -234,8 +270,9 @@ class Loop:
         since, self._since = self._since, None
         world, left_out = self._view.look({kind: self._store.objects(kind) for kind in KINDS})
         found = (*self._store.all_problems, *left_out, *self._refused)
-        layer2, layer2_decisions = self._l2_planner.plan(world, live=None)
+        layer2, layer2_decisions = self._l2_planner.plan(world, live=self._live())
         self._announcer.set_plan(layer2)
+        layer2_decisions = l2_plan.settled(layer2_decisions, self._announcer.held())
         decisions: tuple[tuple[values.Decision, ...], ...] = ((), layer2_decisions)
         routes = 0
         if self._bgp is not None:
@@ -243,6 +280,7 @@ class Loop:
             self._bgp.want(self._composer.compose(bgp), since)
             decisions = (bgp_decisions, layer2_decisions)
             self._routes, routes = bgp.routes, len(bgp.routes)
+        self._layer2 = (layer2, decisions[1])
         changes = self._diary.follow(decisions)
         node = self._settings.node_name
         unreachable = report.unreachable_events(
@@ -312,6 +350,19 @@ class Loop:
             self._put((status,) if status is not None else ())
         if self._credit[0] is not self._routes:
             self._credit = (self._routes, bgp_status.credit(self._routes))
-        self._put(self._ledger.unsaid(self._credit[1], clock.time()))
-        if (due := self._ledger.next_at) is not None:
+        self._write_announced("ServiceBGPStatus", self._credit[1])
+        if self._layer2_status_at is None:
+            self._layer2_status_at = clock.time() + _LOOKS_BEFORE_LAYER2 * self._status_seconds
+        if clock.time() < self._layer2_status_at:
+            self._tell_status(self._layer2_status_at)
+            return
+        if self._told[0] is not self._layer2:
+            plan, decisions = self._layer2
+            self._told = (self._layer2, l2_status.told(decisions, plan))
+        self._write_announced("ServiceL2Status", self._told[1])
+
+    def _write_announced(self, kind: str, wanted: service_status.Said) -> None:
+        ledger = self._ledgers[kind]
+        self._put(ledger.unsaid(wanted, asyncio.get_running_loop().time()))
+        if (due := ledger.next_at) is not None:
             self._tell_status(due)

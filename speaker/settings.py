@@ -72,6 +72,12 @@ def _address(text: str) -> str:
         raise ValueError("an IPv4 or IPv6 address is allowed") from None
 
 
+def _owner(text: str) -> str:
+    if text in {"keep", "hash"}:
+        return text
+    raise ValueError("keep and hash are allowed")
+
+
 def _gossip_port(text: str) -> int:
     if text.isdigit() and 0 < int(text) <= 65535:
         return int(text)
@@ -91,6 +97,20 @@ FLAGS: tuple[flags.Flag, ...] = (
         "file whose announcedInterfacesToExclude lists interfaces that layer 2 leaves alone",
         "/etc/metallb/excludel2.yaml",
         "METALLB_EXCLUDE_L2_FILE",
+    ),
+    flags.Flag(
+        "l2-owner",
+        "keep: a healthy owner keeps its layer-2 addresses; hash: they always follow the order of the election",
+        "keep",
+        "METALLB_L2_OWNER",
+        _owner,
+    ),
+    flags.Flag(
+        "l2-kernel-proxy",
+        "let the kernel answer on layer 2 where it can; it goes on while this program hangs, so see docs/layer2.md",
+        False,
+        "METALLB_L2_KERNEL_PROXY",
+        is_switch=True,
     ),
     flags.Flag(
         "ml-bindaddr", "own address for the gossip of speakers; empty: none", "", "METALLB_ML_BIND_ADDR", _address
@@ -125,6 +145,8 @@ class Settings:
     frr_vty_dir: str
     frr_log_level: str
     exclude_interfaces_file: str
+    l2_kernel_proxy: bool
+    l2_owner: str
     ml_bindaddr: str
     ml_bindport: int
     ml_labels: str

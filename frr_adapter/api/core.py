@@ -73,6 +73,27 @@ class Node(Wire, frozen=True):
     status: NodeStatus = NodeStatus()
 
 
+class PodSpec(Wire, frozen=True):
+    """`spec` of a Pod."""
+
+    node_name: str = ""
+
+
+class PodStatus(Wire, frozen=True):
+    """`status` of a Pod."""
+
+    phase: str = ""
+    pod_ip: str = msgspec.field(default="", name="podIP")
+
+
+class Pod(Wire, frozen=True):
+    """A core/v1 Pod."""
+
+    metadata: Metadata
+    spec: PodSpec = PodSpec()
+    status: PodStatus = PodStatus()
+
+
 class Namespace(Wire, frozen=True):
     """A core/v1 Namespace."""
 

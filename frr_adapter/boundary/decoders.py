@@ -18,9 +18,11 @@ DECODERS: MappingProxyType[str, watch.Decode] = MappingProxyType(
         "L2Advertisement": advertisements.decode_l2_advertisement,
         "Namespace": core.decode_namespace,
         "Node": core.decode_node,
+        "Pod": core.decode_pod,
         "Secret": core.decode_secret,
         "Service": core.decode_service,
         "ServiceBGPStatus": status.decode_service_bgp_status,
+        "ServiceL2Status": status.decode_service_l2_status,
     }
 )
 

@@ -190,7 +190,7 @@ def _urgency(effect: effects.Effect) -> _Urgency:
             return _Urgency.ADDRESS
         case effects.WritePoolStatus() | effects.WriteConfigurationState() | effects.WriteNodeBgpStatus():
             return _Urgency.STATE
-        case effects.EmitEvent() | effects.WriteServiceBgpStatus():
+        case effects.EmitEvent() | effects.WriteAnnouncementStatus():
             return _Urgency.WORD
         case _:
             assert_never(effect)

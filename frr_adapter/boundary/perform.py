@@ -14,7 +14,7 @@ from frr_adapter.boundary import (
     paths,
     ports,
     retry,
-    service_bgp_status,
+    service_status,
 )
 from frr_adapter.model import service
 
@@ -76,8 +76,8 @@ class Performer:
                 await configuration_state.write(self._kube, self._time, effect, self._author.owner, self._pace)
             case effects.WriteNodeBgpStatus():
                 await node_bgp_status.write(self._kube, self._time, effect, self._author.owner, self._pace)
-            case effects.WriteServiceBgpStatus():
-                await service_bgp_status.write(self._kube, effect, self._author.owner, self._pace)
+            case effects.WriteAnnouncementStatus():
+                await service_status.write(self._kube, effect, self._author.owner, self._pace)
             case _:
                 assert_never(effect)
 

@@ -12,6 +12,7 @@ from frr_adapter.model import cluster, service
 
 _service_decoder = msgspec.json.Decoder(core.Service)
 _node_decoder = msgspec.json.Decoder(core.Node)
+_pod_decoder = msgspec.json.Decoder(core.Pod)
 _namespace_decoder = msgspec.json.Decoder(core.Namespace)
 _slice_decoder = msgspec.json.Decoder(core.EndpointSlice)
 _secret_decoder = msgspec.json.Decoder(core.Secret)
@@ -29,6 +30,11 @@ def decode_service(raw: bytes | msgspec.Raw) -> Decoded[service.Service]:
 def decode_node(raw: bytes | msgspec.Raw) -> Decoded[cluster.Node]:
     """A core/v1 Node."""
     return read(raw, "Node", _node_decoder, _node)
+
+
+def decode_pod(raw: bytes | msgspec.Raw) -> Decoded[cluster.Pod]:
+    """A core/v1 Pod."""
+    return read(raw, "Pod", _pod_decoder, _pod)
 
 
 def decode_namespace(raw: bytes | msgspec.Raw) -> Decoded[cluster.Namespace]:
@@ -82,6 +88,14 @@ def _node(ref: refs.ObjectRef, raw: core.Node, _faults: Faults) -> cluster.Node:
     conditions = raw.status.conditions or ()
     unavailable = any(each.type == "NetworkUnavailable" and each.status == "True" for each in conditions)
     return cluster.Node(ref, labels(raw.metadata), unavailable)
+
+
+def _pod(ref: refs.ObjectRef, raw: core.Pod, _faults: Faults) -> cluster.Pod:
+    try:
+        address = addresses.parse_address(raw.status.pod_ip)
+    except ValueError:  # empty until the pod has one; nobody types it in
+        address = None
+    return cluster.Pod(ref, raw.spec.node_name, address, raw.status.phase in {"Succeeded", "Failed"})
 
 
 def _namespace(ref: refs.ObjectRef, raw: core.Namespace, _faults: Faults) -> cluster.Namespace:

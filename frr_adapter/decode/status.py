@@ -1,4 +1,6 @@
-"""Decoder of ServiceBGPStatus: our own words as the API gives them back."""
+"""Decoders of ServiceBGPStatus and ServiceL2Status: our own words as the API gives them back."""
+
+from typing import TypeVar
 
 import msgspec
 
@@ -11,6 +13,8 @@ from frr_adapter.model import status
 NODE_LABEL = "metallb.io/node"
 SERVICE_NAME_LABEL = "metallb.io/service-name"
 SERVICE_NAMESPACE_LABEL = "metallb.io/service-namespace"
+
+S = TypeVar("S", bound=kinds.ServiceStatus)
 
 
 class _Owner(Wire, frozen=True):
@@ -27,31 +31,48 @@ class _Object(Wire, frozen=True):
 
 
 _decoder = msgspec.json.Decoder(_Object)
-_status_decoder = msgspec.json.Decoder(kinds.ServiceBGPStatusStatus)
+_bgp_decoder = msgspec.json.Decoder(kinds.ServiceBGPStatusStatus)
+_l2_decoder = msgspec.json.Decoder(kinds.ServiceL2StatusStatus)
 
 
-def decode_service_bgp_status(raw: bytes | msgspec.Raw) -> Decoded[status.ServiceBgpStatus]:
+def decode_service_bgp_status(raw: bytes | msgspec.Raw) -> Decoded[status.ServiceStatus]:
     """A ServiceBGPStatus, found by its labels. Nonsense in its status counts as an empty status: it will be written again."""
     return read(raw, "ServiceBGPStatus", _decoder, _service_bgp_status)
 
 
-def _service_bgp_status(ref: refs.ObjectRef, raw: _Object, _faults: Faults) -> status.ServiceBgpStatus:
+def decode_service_l2_status(raw: bytes | msgspec.Raw) -> Decoded[status.ServiceStatus]:
+    """A ServiceL2Status, as `decode_service_bgp_status`; the names of its interfaces stand in the object's order."""
+    return read(raw, "ServiceL2Status", _decoder, _service_l2_status)
+
+
+def _service_bgp_status(ref: refs.ObjectRef, raw: _Object, _faults: Faults) -> status.ServiceStatus:
+    found = _status(raw, _bgp_decoder, kinds.ServiceBGPStatusStatus())
+    return _service_status(ref, raw, found, found.peers or ())
+
+
+def _service_l2_status(ref: refs.ObjectRef, raw: _Object, _faults: Faults) -> status.ServiceStatus:
+    found = _status(raw, _l2_decoder, kinds.ServiceL2StatusStatus())
+    return _service_status(ref, raw, found, tuple(each.name or "" for each in found.interfaces or ()))
+
+
+def _service_status(
+    ref: refs.ObjectRef, raw: _Object, found: kinds.ServiceStatus, said: tuple[str, ...]
+) -> status.ServiceStatus:
     labels = raw.metadata.labels or {}
-    said = _status(raw.status)
-    return status.ServiceBgpStatus(
+    return status.ServiceStatus(
         ref=ref,
         service=f"{labels.get(SERVICE_NAMESPACE_LABEL, '')}/{labels.get(SERVICE_NAME_LABEL, '')}",
         node=labels.get(NODE_LABEL, ""),
-        about=(said.node or "", said.service_namespace or "", said.service_name or ""),
-        peers=said.peers or (),
+        about=(found.node or "", found.service_namespace or "", found.service_name or ""),
+        said=said,
         owners=tuple(owner.uid for owner in raw.metadata.owner_references or ()),
     )
 
 
-def _status(raw: msgspec.Raw | msgspec.UnsetType) -> kinds.ServiceBGPStatusStatus:
-    if isinstance(raw, msgspec.UnsetType):
-        return kinds.ServiceBGPStatusStatus()
+def _status(raw: _Object, decoder: msgspec.json.Decoder[S], nothing: S) -> S:
+    if isinstance(raw.status, msgspec.UnsetType):
+        return nothing
     try:
-        return _status_decoder.decode(raw)
+        return decoder.decode(raw.status)
     except msgspec.ValidationError:
-        return kinds.ServiceBGPStatusStatus()
+        return nothing

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from frr_adapter import refs, secret, selectors
+from frr_adapter import addresses, refs, secret, selectors
 
 EXCLUDE_LABEL = "node.kubernetes.io/exclude-from-external-load-balancers"
 
@@ -24,6 +24,16 @@ class Node:
     def is_excluded(self) -> bool:
         """True when the node carries the exclude label, whatever its value."""
         return any(key == EXCLUDE_LABEL for key, _ in self.labels)
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """A pod that runs, or is about to. `address` is None until it has one."""
+
+    ref: refs.ObjectRef
+    node: str
+    address: addresses.Address | None
+    is_over: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,9 @@ class Claimant:
     """`ports.Announcer`.
 
     `is_fenced` says whether this node knows too little about the others to answer; `precedes` whether the node with that link-layer
-    address comes before this one for the address; `changed` is called when what is held changed or a rival appeared.
+    address comes before this one for the address; `changed` is called when what is held changed or a rival appeared, `moved` with all
+    interfaces when one of them changed. With `proxies` the kernel answers where it can, even while this process does not run: no
+    fence stops it then.
     """
 
     def __init__(
@@ -41,13 +43,15 @@ class Claimant:
         is_fenced: Callable[[], bool] = _open,
         precedes: Callable[[addresses.Address, links.Mac], bool] = _nobody,
         changed: Callable[[], None] = lambda: None,
+        moved: Callable[[Iterable[links.Interface]], None] = lambda _interfaces: None,
+        proxies: ports.Proxies | None = None,
     ) -> None:
         self._links = followed
         self._rules = rules
         self._is_fenced = is_fenced
         self._precedes = precedes
         self._changed = changed
-        self._mouth = layer2.Layer2Announcer(followed, wire, rules, self._overheard)
+        self._mouth = layer2.Layer2Announcer(followed, wire, rules, self._overheard, moved, proxies)
         self._was_fenced = is_fenced()
         self._holder = rules.holder(is_fenced=self._was_fenced)
         self._plan = values.L2Plan()
@@ -148,11 +152,11 @@ class Claimant:
             self._do(self._holder.tick(self._now()))
 
     def _do(self, actions: links.Actions) -> None:
-        self._mouth.ask(actions.ask)
         if actions.taken or actions.dropped:
             self._held = self._holder.held
-            self._show()
+            self._show()  # before anything else: what was dropped may not be answered for a moment longer
             self._changed()
+        self._mouth.ask(actions.ask)
         self._mouth.insist(actions.defended)
         for loss in actions.lost:
             _log.warning("address yielded", ip=str(loss.address), to=links.format_mac(loss.rival))
@@ -164,10 +168,10 @@ class Claimant:
 
     def _show(self) -> None:
         entries = self._plan.entries
-        asked = tuple(each for each in entries if each.wish is values.Wish.TAKE or each.address in self._held)
-        self._mouth.listen_for(self._plan if len(asked) == len(entries) else values.L2Plan(asked))
         held = entries if len(self._held) == len(entries) else tuple(e for e in entries if e.address in self._held)
         self._mouth.set_plan(values.L2Plan(held))
+        asked = tuple(each for each in entries if each.wish is values.Wish.TAKE or each.address in self._held)
+        self._mouth.listen_for(self._plan if len(asked) == len(entries) else values.L2Plan(asked))
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()

@@ -13,7 +13,7 @@ import structlog
 
 from frr_adapter import addresses
 from speaker import bursts, links, values
-from speaker.boundary import ports
+from speaker.boundary import delegation, ports
 
 _log = structlog.get_logger()
 
@@ -33,12 +33,22 @@ _Outgoing = tuple[links.Target, bytes | None]
 
 
 class Layer2Announcer:
-    """Answers and announces. All methods belong to one event loop; `overhear` is called with every frame before it is answered."""
+    """Answers and announces. All methods belong to one event loop; `overhear` is called with every frame before it is answered,
+    `moved` with all interfaces when one of them changed.
+    """
 
     def __init__(
-        self, followed: ports.Links, wire: ports.Wire, rules: ports.Layer2Rules, overhear: Callable[[bytes], None]
+        self,
+        followed: ports.Links,
+        wire: ports.Wire,
+        rules: ports.Layer2Rules,
+        overhear: Callable[[bytes], None],
+        moved: Callable[[Iterable[links.Interface]], None] = lambda _interfaces: None,
+        proxies: ports.Proxies | None = None,
     ) -> None:
+        self._delegation = delegation.Delegation(proxies, rules)
         self._overhear = overhear
+        self._moved = moved
         self._links = followed
         self._wire = wire
         self._rules = rules
@@ -83,6 +93,7 @@ class Layer2Announcer:
             return
         before, self._plan, self._table = self._table, plan, self._rules.table(plan)
         if self._is_running:
+            self._delegation.settle(self._table, self._interfaces)
             self._announce(self._rules.gained_by_plan(before, self._table, self._interfaces.values()))
 
     def ask(self, asked: Iterable[addresses.Address]) -> None:
@@ -137,6 +148,7 @@ class Layer2Announcer:
     async def stop(self) -> None:
         """See `ports.Announcer`."""
         self._is_running = False
+        self._delegation.stop()
         for pending in (self._timer, self._reopening, self._pump):
             if pending is not None:
                 pending.cancel()
@@ -159,7 +171,9 @@ class Layer2Announcer:
         if not self._is_running:
             return
         before, self._interfaces = self._interfaces, self._links.interfaces()
+        self._moved(self._interfaces.values())
         self._macs = frozenset(each.mac for each in self._interfaces.values() if each.mac is not None)
+        self._delegation.settle(self._table, self._interfaces)
         self._open_taps()
         self._join()
         self._announce(
@@ -229,7 +243,9 @@ class Layer2Announcer:
         match self._rules.answer(frame, interface, self._table):
             case links.Answer(address, reply):
                 self._requests[address] += 1
-                if self._send(tap, reply):
+                if self._delegation.answers(links.Target(key[0], address), frame):
+                    self._refusals[links.Refusal.BY_KERNEL] += 1
+                elif self._send(tap, reply):
                     self._responses[address] += 1
                 else:
                     self._send_errors += 1  # the requester asks again

@@ -3,6 +3,7 @@
 `Announcer` is what the loop drives; `Links`, `Wire` and `Layer2Rules` are what the announcer itself stands on.
 """
 
+import ipaddress
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import Protocol
 
@@ -116,6 +117,26 @@ class Wire(Protocol):
         """Leaves every group."""
 
 
+class Proxies(Protocol):
+    """Neighbor proxy entries of the kernel. Ours carry a mark; entries of others are never touched."""
+
+    def keep(self, wanted: frozenset[links.Target]) -> frozenset[links.Target]:
+        """Ours are exactly these afterwards; gives those from which the kernel answers, be it from an entry of somebody else.
+
+        What is not wanted goes first. Interfaces that are gone take their entries with them, which is no error. Raises OSError when
+        the kernel refuses something; then the rest was done all the same.
+        """
+
+    def stands(self, target: links.Target) -> bool:
+        """Whether there is an entry, whoever made it."""
+
+    def answering(self, interface: links.Interface) -> links.Answering:
+        """What the node's settings say about the interface."""
+
+    def leaves_by(self, address: ipaddress.IPv4Address) -> int | None:
+        """Through which interface packets to the address would leave; None when the address is local or unreachable."""
+
+
 class Layer2Rules(Protocol):
     """The pure decisions of `speaker.core.layer2`; see there."""
 
@@ -154,3 +175,15 @@ class Layer2Rules(Protocol):
 
     def heard(self, frame: bytes, own: Container[links.Mac]) -> links.Heard | None:
         """What another station claims about an address."""
+
+    def delegated(
+        self,
+        table: links.Table,
+        interfaces: Iterable[links.Interface],
+        answering: Mapping[int, links.Answering],
+        routes: Mapping[addresses.Address, int | None],
+    ) -> links.Delegated:
+        """What the kernel is to answer for."""
+
+    def is_left_to_us(self, question: bytes, answering: links.Answering) -> bool:
+        """Whether the kernel leaves this question unanswered although it answers for the address."""

@@ -3,12 +3,12 @@
 Handed to `speaker.boundary.layer2` by the program's wiring, because the boundary may not know the core. Holds no state.
 """
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from frr_adapter import addresses
 from speaker import links, values
-from speaker.core import gratuitous, holding, probing, responder
+from speaker.core import gratuitous, holding, probing, proxying, responder
 
 
 class Rules:
@@ -59,3 +59,17 @@ class Rules:
     def heard(self, frame: bytes, own: Container[links.Mac]) -> links.Heard | None:
         """`probing.heard`."""
         return probing.heard(frame, own)
+
+    def delegated(
+        self,
+        table: links.Table,
+        interfaces: Iterable[links.Interface],
+        answering: Mapping[int, links.Answering],
+        routes: Mapping[addresses.Address, int | None],
+    ) -> links.Delegated:
+        """`proxying.choose`."""
+        return proxying.choose(table, interfaces, answering, routes)
+
+    def is_left_to_us(self, question: bytes, answering: links.Answering) -> bool:
+        """`proxying.is_left_to_us`."""
+        return proxying.is_left_to_us(question, answering)

@@ -12,16 +12,31 @@ import pytest
 
 from frr_adapter import effects, errors, refs
 from frr_adapter.api import crds
-from frr_adapter.boundary import clock, decoders, kube, own_object, paths, perform, ports, service_bgp_status, watch
-from speaker.core import bgp_status
+from frr_adapter.boundary import clock, decoders, kube, own_object, paths, perform, ports, service_status, watch
+from speaker.core import service_status as ledgers
 from tests.fakes import cluster
 from tests.performing import one_by_one
 
 pytestmark = pytest.mark.contract
 
 NAMESPACE = "metallb-system"
-OF_SERVICES = paths.KINDS["ServiceBGPStatus"].collection(NAMESPACE)
+PREFIXES = {"ServiceBGPStatus": "bgp-", "ServiceL2Status": "l2-"}
 OF_NODES = paths.KINDS["NodeBGPStatus"].collection(NAMESPACE)
+
+
+def collection(kind: str) -> str:
+    return paths.KINDS[kind].collection(NAMESPACE)
+
+
+@pytest.fixture(params=service_status.KINDS)
+def kind(request) -> str:
+    return request.param
+
+
+@pytest.fixture
+def namespace() -> str:
+    """Every test has services of its own, for the same reason."""
+    return f"ns-{uuid.uuid4().hex[:12]}"
 
 
 @pytest.fixture(params=["twin", "API server"])
@@ -41,7 +56,7 @@ async def port(kubeconfig) -> AsyncIterator[ports.KubePort]:
         for document in crds.documents():
             with contextlib.suppress(errors.KubernetesError):
                 await connected.create("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", document)
-        for path in (OF_SERVICES, OF_NODES):
+        for path in (*map(collection, service_status.KINDS), OF_NODES):
             await eventually(lambda path=path: served(connected, path))
         yield connected
 
@@ -85,11 +100,11 @@ def performer(port, node, owner) -> perform.Performer:
 class Keeper:
     """A ledger that follows the API and asks a performer, as the speaker's loop does."""
 
-    def __init__(self, performer: perform.Performer, node: str, owner: str) -> None:
-        self.ledger = bgp_status.Ledger(node, NAMESPACE, owner)
+    def __init__(self, performer: perform.Performer, kind: str, node: str, owner: str) -> None:
+        self.ledger = ledgers.Ledger(kind, node, NAMESPACE, owner, is_sole=kind == "ServiceL2Status")
         self.performer = performer
         self.wanted: dict[str, tuple[str, ...]] = {}
-        self.written: list[effects.WriteServiceBgpStatus] = []
+        self.written: list[effects.WriteAnnouncementStatus] = []
 
     def take(self, event: watch.WatchEvent) -> None:
         now = asyncio.get_running_loop().time()
@@ -109,49 +124,71 @@ class Keeper:
             done(effect, asyncio.get_running_loop().time())
 
 
+@contextlib.asynccontextmanager
+async def keeping(
+    port: ports.KubePort, performer: perform.Performer, kind: str, node: str, owner: dict
+) -> AsyncIterator[Keeper]:
+    made = Keeper(performer, kind, node, owner["uid"])
+    resource = service_status.resource(kind, node, NAMESPACE)
+    task = asyncio.create_task(watch.follow(port, resource, decoders.DECODERS[kind], made.take))
+    try:
+        yield made
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
 @pytest.fixture
-async def keeper(port, performer, node, owner) -> AsyncIterator[Keeper]:
-    made = Keeper(performer, node, owner["uid"])
-    resource = service_bgp_status.resource(node, NAMESPACE)
-    task = asyncio.create_task(watch.follow(port, resource, decoders.DECODERS[resource.kind], made.take))
-    yield made
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+async def keeper(port, performer, kind, node, owner) -> AsyncIterator[Keeper]:
+    async with keeping(port, performer, kind, node, owner) as made:
+        yield made
 
 
-async def listed(port: ports.KubePort, node: str) -> list[dict]:
-    return json.loads(await port.get(OF_SERVICES, {"labelSelector": f"metallb.io/node={node}"}))["items"]
+async def listed(port: ports.KubePort, kind: str, label: str) -> list[dict]:
+    return json.loads(await port.get(collection(kind), {"labelSelector": label}))["items"]
 
 
-async def told(port: ports.KubePort, keeper: Keeper, node: str) -> dict[str, tuple[str, ...]]:
+def names(kind: str, status: dict) -> tuple[str, ...]:
+    return tuple(status.get("peers", ())) if kind == "ServiceBGPStatus" else interfaces(status)
+
+
+def interfaces(status: dict) -> tuple[str, ...]:
+    return tuple(each["name"] for each in status.get("interfaces", ()))
+
+
+async def told(port: ports.KubePort, keeper: Keeper, kind: str, node: str) -> dict[str, tuple[str, ...]]:
     await keeper.step()
     return {
-        "/".join(each.get("status", {}).get(field, "") for field in ("serviceNamespace", "serviceName")): tuple(
-            each.get("status", {}).get("peers", ())
+        "/".join(each.get("status", {}).get(field, "") for field in ("serviceNamespace", "serviceName")): names(
+            kind, each.get("status", {})
         )
-        for each in await listed(port, node)
+        for each in await listed(port, kind, f"metallb.io/node={node}")
     }
 
 
-async def test_the_objects_of_services_are_kept_true(port, keeper, node, owner):
+async def test_the_objects_of_services_are_kept_true(port, keeper, kind, node, owner, namespace):
     async def says(expected: dict[str, tuple[str, ...]]) -> bool:
-        found = await told(port, keeper, node)
-        return found == expected and len(await listed(port, node)) == len(expected)
+        found = await told(port, keeper, kind, node)
+        return found == expected and len(await mine()) == len(expected)
 
-    keeper.wanted = {"default/web": ("tor1", "tor2"), "default/other": ("tor1",)}
+    async def mine() -> list[dict]:
+        return await listed(port, kind, f"metallb.io/node={node}")
+
+    web, other = f"{namespace}/web", f"{namespace}/other"
+    keeper.wanted = {web: ("tor1", "tor2"), other: ("tor1",)}
     await eventually(lambda: says(keeper.wanted))
-    for each in await listed(port, node):
-        assert each["metadata"]["name"].startswith("bgp-")
+    for each in await mine():
+        assert each["metadata"]["name"].startswith(PREFIXES[kind])
         assert [found["uid"] for found in each["metadata"]["ownerReferences"]] == [owner["uid"]]
         assert each["status"]["node"] == node
     assert len(keeper.written) == 2
 
-    keeper.wanted = {"default/web": ("tor2",)}
+    keeper.wanted = {web: ("tor2",)}
     await eventually(lambda: says(keeper.wanted))
-    (object_,) = await listed(port, node)
-    ref = refs.ObjectRef("ServiceBGPStatus", NAMESPACE, object_["metadata"]["name"])
+    (object_,) = await mine()
+    ref = refs.ObjectRef(kind, NAMESPACE, object_["metadata"]["name"])
 
-    body = {"status": {"peers": ["evil"]}}
+    body = {"status": {"peers": ["evil"], "interfaces": [{"name": "evil"}]}}
     await port.patch(paths.path_of(ref, "status"), body, ports.Patch.MERGE)
     await eventually(lambda: says(keeper.wanted))
     body = {"metadata": {"ownerReferences": None}}
@@ -159,7 +196,7 @@ async def test_the_objects_of_services_are_kept_true(port, keeper, node, owner):
 
     async def is_owned() -> bool:
         await keeper.step()
-        (found,) = await listed(port, node)
+        (found,) = await mine()
         return [each["uid"] for each in found["metadata"].get("ownerReferences") or ()] == [owner["uid"]]
 
     await eventually(is_owned)
@@ -173,27 +210,62 @@ async def test_the_objects_of_services_are_kept_true(port, keeper, node, owner):
     assert len(keeper.written) == written
 
 
-async def test_an_object_that_speaks_of_another_service_is_replaced(port, keeper, node):
+async def test_an_object_that_speaks_of_another_service_is_replaced(port, keeper, kind, node, namespace):
     labels = {
         "metallb.io/node": node,
         "metallb.io/service-name": "web",
-        "metallb.io/service-namespace": "default",
+        "metallb.io/service-namespace": namespace,
     }
-    meta = {"name": f"bgp-{uuid.uuid4().hex[:8]}", "namespace": NAMESPACE, "labels": labels}
-    kind = {"apiVersion": paths.METALLB, "kind": "ServiceBGPStatus"}
-    await port.create(OF_SERVICES, {**kind, "metadata": meta})
-    ref = refs.ObjectRef("ServiceBGPStatus", NAMESPACE, meta["name"])
-    body = {"status": {"node": node, "serviceName": "else", "serviceNamespace": "default"}}
+    meta = {"name": f"x-{uuid.uuid4().hex[:8]}", "namespace": NAMESPACE, "labels": labels}
+    await port.create(collection(kind), {"apiVersion": paths.METALLB, "kind": kind, "metadata": meta})
+    ref = refs.ObjectRef(kind, NAMESPACE, meta["name"])
+    body = {"status": {"node": node, "serviceName": "else", "serviceNamespace": namespace}}
     await port.patch(paths.path_of(ref, "status"), body, ports.Patch.MERGE)
-    keeper.wanted = {"default/web": ("tor1",)}
+    keeper.wanted = {f"{namespace}/web": ("tor1",)}
 
     async def is_replaced() -> bool:
-        found = await told(port, keeper, node)
-        return found == {"default/web": ("tor1",)}
+        return await told(port, keeper, kind, node) == keeper.wanted
 
     await eventually(is_replaced)
-    (object_,) = await listed(port, node)
+    (object_,) = await listed(port, kind, f"metallb.io/node={node}")
     assert object_["metadata"]["name"] != meta["name"]
+
+
+async def test_the_layer_2_object_of_a_service_moves_with_its_announcer(port, performer, node, owner, namespace):
+    kind, service = "ServiceL2Status", f"{namespace}/web"
+    label = f"metallb.io/service-namespace={namespace}"
+    async with (
+        keeping(port, performer, kind, node, owner) as one,
+        keeping(port, performer, kind, f"{node}-b", owner) as two,
+    ):
+
+        async def stands(at: str, *on: str) -> bool:
+            await asyncio.gather(one.step(), two.step())
+            found = [each.get("status", {}) for each in await listed(port, kind, label)]
+            return [(each.get("node"), interfaces(each)) for each in found] == [(at, on)]
+
+        one.wanted = {service: ("bond[01]", "eth0")}
+        await eventually(lambda: stands(node, "bond[01]", "eth0"))
+        one.wanted = {service: ()}
+        await eventually(lambda: stands(node))
+        (object_,) = await listed(port, kind, label)
+        assert "interfaces" not in object_["status"]
+        two.wanted = {service: ("eth0",)}  # the new announcer acts before the old one knows
+        await eventually(lambda: stands(f"{node}-b", "eth0"))
+        one.wanted = {}
+        await eventually(lambda: stands(f"{node}-b", "eth0"))
+        one.wanted, two.wanted = {service: ("eth1",)}, {}
+        await eventually(lambda: stands(node, "eth1"))
+        one.wanted = {}
+
+        async def is_gone() -> bool:
+            await asyncio.gather(one.step(), two.step())
+            return not await listed(port, kind, label)
+
+        await eventually(is_gone)
+        written = len(one.written) + len(two.written)
+        await asyncio.gather(one.step(), two.step())
+        assert len(one.written) + len(two.written) == written
 
 
 async def test_the_object_of_a_node_is_written_changed_and_left_alone(port, performer, node):

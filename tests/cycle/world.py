@@ -10,9 +10,9 @@ from controller import loop as controller_loop
 from controller import settings as controller_settings
 from controller.boundary import fence, lease
 from controller.core import leadership, trouble
-from frr_adapter import errors, refs
+from frr_adapter import addresses, errors, refs
 from frr_adapter.boundary import clock as system_clock
-from frr_adapter.boundary import decoders, metrics, outbox, own_object, perform, ports, service_bgp_status, store, watch
+from frr_adapter.boundary import decoders, metrics, outbox, own_object, perform, ports, service_status, store, watch
 from frr_adapter.frr import config, reloading
 from speaker import links, values
 from speaker import loop as speaker_loop
@@ -52,6 +52,8 @@ class Announcer:
     def __init__(self) -> None:
         self.plans: list[values.L2Plan] = []
         self.interfaces = frozenset({"eth0"})
+        self.elsewhere: set[addresses.Address] = set()  # another node answers for these
+        self._held: frozenset[addresses.Address] = frozenset()
 
     async def start(self) -> None: ...
 
@@ -60,6 +62,16 @@ class Announcer:
     def set_plan(self, plan: values.L2Plan) -> None:
         if not self.plans or self.plans[-1] != plan:
             self.plans.append(plan)
+
+    def held(self) -> frozenset[addresses.Address]:
+        """What is wanted and free is held at once."""
+        entries = self.plans[-1].entries if self.plans else ()
+        self._held = frozenset(
+            each.address
+            for each in entries
+            if each.address not in self.elsewhere and (each.wish is values.Wish.TAKE or each.address in self._held)
+        )
+        return self._held
 
     def known_interfaces(self) -> frozenset[str]:
         return self.interfaces
@@ -201,11 +213,14 @@ async def speaker(
     own_objects = (
         own_object.follow(cluster, report.state_ref(node, NAMESPACE), the_loop.state_changed),
         own_object.follow(cluster, node_status.status_ref(node, NAMESPACE), the_loop.node_status_changed),
-        watch.follow(
-            cluster,
-            service_bgp_status.resource(node, NAMESPACE),
-            decoders.DECODERS["ServiceBGPStatus"],
-            the_loop.service_status,
+        *(
+            watch.follow(
+                cluster,
+                service_status.resource(kind, node, NAMESPACE),
+                decoders.DECODERS[kind],
+                the_loop.service_status_changed,
+            )
+            for kind in service_status.KINDS
         ),
     )
     async with _running(cluster, speaker_loop.KINDS, take, the_loop.run(), out.run(), bgp.run(), *own_objects):

@@ -119,11 +119,21 @@ class Node(Station):
     """A station that runs the announcer."""
 
     process: subprocess.Popen[str]
+    arguments: tuple[str, ...] = ()
     first_report: dict[str, Any]
 
     def start(self) -> None:
         self.process = subprocess.Popen(
-            ["ip", "netns", "exec", self.namespace, sys.executable, "-m", "tests.live.drivers.announce"],
+            [
+                "ip",
+                "netns",
+                "exec",
+                self.namespace,
+                sys.executable,
+                "-m",
+                "tests.live.drivers.announce",
+                *self.arguments,
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

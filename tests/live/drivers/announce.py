@@ -1,7 +1,8 @@
 """The real announcer under remote control: one JSON command per line on stdin, one JSON answer per line on stdout.
 
 `{"plan": [["10.99.0.200", ["eth0"]], ...]}` sets the plan and waits until it is held, `{"deaf": 100}` lets the kernel drop netlink events by making so
-many of them unheard, `{"report": true}` changes nothing; all answer with the counts and the interfaces. End of input stops. Started by live tests inside a network namespace.
+many of them unheard, `{"report": true}` changes nothing; all answer with the counts and the interfaces. End of input stops. With the
+argument `--l2-kernel-proxy` the kernel answers where it can. Started by live tests inside a network namespace.
 """
 
 import asyncio
@@ -15,7 +16,7 @@ import structlog
 
 from frr_adapter import addresses
 from speaker import exclusion, links, values
-from speaker.boundary import claimant, netlink, sockets
+from speaker.boundary import claimant, netlink, proxies, sockets
 from speaker.core import layer2 as rules
 
 
@@ -63,7 +64,8 @@ def deafen(followed: netlink.KernelLinks, events: int) -> None:
 async def main() -> None:
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # stdout carries the answers
     followed = netlink.KernelLinks(exclusion.DEFAULT)
-    announcer = claimant.Claimant(followed, sockets.RawWire(), rules.Rules())
+    kernel = proxies.KernelProxies() if "--l2-kernel-proxy" in sys.argv else None
+    announcer = claimant.Claimant(followed, sockets.RawWire(), rules.Rules(), proxies=kernel)
     await announcer.start()
     print(json.dumps(report(announcer, followed)), flush=True)
     reader = asyncio.StreamReader(limit=1 << 24)  # a plan of ten thousand addresses is one line
