@@ -29,7 +29,7 @@ _TOOLS = {
     "sh": "dash",
 }
 _OWN_FILES = {"created",
-    "state.json", "state.new", "lock", "logs", "nodes", "netns", "kubeconfig", "kubeconfig.inner",
+    "state.json", "state.new", "lock", "logs", "nodes", "netns", "kubeconfig", "kubeconfig.inner", "memberlist",
     "api", "api.sock", "control.sock", "group",
 }  # fmt: skip
 """All that a lab ever puts into its directory. Whatever else is there is somebody's, and `lab down` would remove it."""
