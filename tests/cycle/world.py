@@ -199,7 +199,7 @@ async def speaker(
     known = store.Store(speaker_loop.KINDS)
     announcer, applier = Announcer(), frr or Applier()
     chosen = speaker_settings.parse([f"--node-name={node}", *argv], {})
-    the_loop = speaker_loop.Loop(chosen, known, announcer, registry, status_seconds=0.02)
+    the_loop = speaker_loop.Loop(chosen, known, announcer, registry, status_seconds=0.01)
     author = perform.Author("metallb-speaker", node, owner)
     out = outbox.Outbox(perform.Performer(cluster, clock.ManualClock(), author), the_loop.failed, the_loop.performed)
     bgp = applying.Applying(applier, the_loop.applied)

@@ -178,6 +178,23 @@ def test_a_speaker_that_hangs_goes_on_answering_which_is_the_danger(node, ear, h
     assert answers(ear, "10.99.0.200") == []
 
 
+def test_others_take_over_ipv4_addresses_of_a_speaker_that_hangs_but_not_ipv6(segment, node, ear, hang):
+    """Two answer for IPv4 then: the price that the documentation names."""
+    node.plan(VIP6, ROUTED)
+    hang(node.process)
+    configure(segment.two)
+    segment.two.start()
+    try:
+        segment.two.plan(VIP6, ROUTED)
+        assert proxied(segment.two) == [f"{ROUTED} proto 172"]
+        ear.heard()
+        ear.say(request(ROUTED))
+        found = set()
+        segments.until("both answer", lambda: found.update(map(source, answers(ear, ROUTED))) or len(found) == 2)
+    finally:
+        segment.two.stop()
+
+
 def test_probes_and_direct_solicitations_that_the_kernel_ignores_are_answered_by_us(node, ear):
     node.plan(VIP6, ROUTED)
     answered(ear, ROUTED, request(ROUTED, sender="0.0.0.0"))
