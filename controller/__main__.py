@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from controller import loop, settings
-from controller.boundary import fence, lease
+from controller.boundary import fence, gossip_secret, lease
 from controller.core import leadership, trouble
 from frr_adapter import errors, refs
 from frr_adapter.boundary import (
@@ -117,6 +117,9 @@ async def run(chosen: settings.Settings) -> None:
             if decides:
                 own_state = own_object.follow(api, trouble.state_ref(chosen.namespace), the_loop.state_changed)
                 running += [tasks.create_task(each) for each in (the_loop.run(), out.run(), own_state)]
+            if decides and chosen.ml_secret_name:
+                secret = gossip_secret.ensure(api, chosen.namespace, chosen.ml_secret_name, chosen.deployment)
+                running.append(tasks.create_task(secret))
             if reviewer is not None:
                 running.append(tasks.create_task(reviewer.run()))
             asyncio.get_running_loop().call_later(_SETTLE_SECONDS, memory.settle)

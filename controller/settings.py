@@ -71,10 +71,19 @@ LEASE: tuple[flags.Flag, ...] = (
     flags.Flag("retry-period", "seconds between two tries to take or renew the lease", 2.0, parse=seconds),
 )
 
+SPEAKERS: tuple[flags.Flag, ...] = (
+    flags.Flag(
+        "ml-secret-name",
+        "Secret for the gossip of speakers, made where it is missing; empty: none",
+        env="METALLB_ML_SECRET_NAME",
+    ),
+    flags.Flag("deployment", "Deployment of the controller, which is to own that Secret", env="METALLB_DEPLOYMENT"),
+)
+
 _JITTER = 1.2
 """Pauses of a candidate are up to this much longer; see `core.leadership`."""
 
-FLAGS: tuple[flags.Flag, ...] = (*flags.COMMON, *LEASE, *WEBHOOK, *TLS)
+FLAGS: tuple[flags.Flag, ...] = (*flags.COMMON, *LEASE, *SPEAKERS, *WEBHOOK, *TLS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +103,8 @@ class Settings:
     lease_duration: int
     renew_deadline: float
     retry_period: float
+    ml_secret_name: str
+    deployment: str
     webhook_mode: str
     webhook_port: int
     webhook_secret: str

@@ -5,7 +5,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from frr_adapter.boundary import (
     health,
     hot,
     kube,
+    layer2_metrics,
     logs,
     memory,
     metrics,
@@ -54,6 +55,8 @@ from speaker.core import node_status, report
 _log = logs.get_logger()
 
 _SETTLE_SECONDS = 5.0
+_TAKEOVER_SECONDS = 10.0
+"""Addresses that are taken so soon after a speaker was lost count as taken over from it."""
 
 
 async def run(chosen: settings.Settings) -> None:
@@ -63,9 +66,21 @@ async def run(chosen: settings.Settings) -> None:
     known = store.Store(loop.KINDS)
     others = company.Company(_membership(chosen), chosen.timing)
 
-    def precedes(address: addresses.Address, mac: links.Mac) -> bool:
+    counted = layer2_metrics.Layer2Metrics(registry)
+
+    def standing(address: addresses.Address, mac: links.Mac) -> links.Standing:
+        if not chosen.has_membership:
+            return links.Standing.UNKNOWN
         node = others.node_of(mac)
-        return node is not None and the_loop.precedes(node, address)
+        if node is None:
+            return links.Standing.STRANGER
+        return links.Standing.BEFORE_US if the_loop.precedes(node, address) else links.Standing.BEHIND_US
+
+    def taken(won: tuple[addresses.Address, ...]) -> None:
+        since = others.since_loss(_TAKEOVER_SECONDS)
+        if since is not None:
+            for _ in won:
+                counted.took_over(since)
 
     def news() -> None:
         the_loop.poke()
@@ -81,8 +96,9 @@ async def run(chosen: settings.Settings) -> None:
         sockets.RawWire(),
         layer2_rules.Rules(),
         is_fenced=others.is_fenced,
-        precedes=precedes,
+        standing=standing,
         changed=news,
+        taken=taken,
         moved=others.say_interfaces,
         proxies=kernel if chosen.l2_kernel_proxy else None,
     )
@@ -112,7 +128,17 @@ async def run(chosen: settings.Settings) -> None:
         # A dead FRR is no reason to be started anew, but to be not ready: what is announced by layer 2 would be lost for nothing.
         probes = health.probe_routes(lasting.dead, the_loop.unready)
         stack.push_async_callback(_close, await health.HttpServer.start("127.0.0.1", chosen.health_probe_port, probes))
-        metered = _metered(registry, the_loop, bgp)
+
+        def refresh() -> None:
+            the_loop.refresh_metrics()
+            others.measure(counted)
+            counted.set_rivals(
+                (str(each.address), links.format_mac(each.mac), each.claims) for each in announcer.rivals()
+            )
+            if bgp is not None:
+                bgp.observing.scraped()
+
+        metered = _metered(registry, refresh)
         stack.push_async_callback(_close, await health.HttpServer.start(chosen.host, chosen.port, metered))
         await others.start()
         stack.push_async_callback(others.stop)
@@ -198,13 +224,11 @@ def _exclusion(path: Path) -> exclusion.Exclusion:
     return exclusion.parse(path.read_text(encoding="utf-8")) if path.exists() else exclusion.Exclusion()
 
 
-def _metered(registry: metrics.Metrics, the_loop: loop.Loop, bgp: _Bgp | None) -> Mapping[str, health.Route]:
+def _metered(registry: metrics.Metrics, refresh: Callable[[], None]) -> Mapping[str, health.Route]:
     inner = health.metrics_routes(registry)["/metrics"]
 
     def route() -> health.Answer:
-        the_loop.refresh_metrics()
-        if bgp is not None:
-            bgp.observing.scraped()
+        refresh()
         return inner()
 
     return {"/metrics": route}

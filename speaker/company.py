@@ -9,11 +9,11 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 
 from frr_adapter import addresses
-from frr_adapter.boundary import logs, watch
+from frr_adapter.boundary import layer2_metrics, logs, watch
 from frr_adapter.model import cluster
 from speaker import links, values
 from speaker import settings as settings_
-from speaker.boundary import gossip
+from speaker.boundary import gossip, ports
 from speaker.boundary import membership as membership_
 from speaker.core import membership as quorums
 from speaker.core import presence
@@ -33,9 +33,11 @@ def _ignored(*_: object) -> None:
 
 
 class Company:
-    """One per program; `connect` comes before `start`."""
+    """One per program; `connect` comes before `start`. `clock` gives monotonic seconds, as `Callbacks.heard` does."""
 
-    def __init__(self, membership: membership_.Membership | None, timing: settings_.Timing) -> None:
+    def __init__(
+        self, membership: ports.Members | None, timing: settings_.Timing, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._membership = membership
         self._changed: Callable[[], None] = _ignored
         self._given: Callable[[tuple[addresses.Address, ...]], object] = _ignored
@@ -43,8 +45,10 @@ class Company:
         self._was_fenced = membership is not None
         self._pods: dict[str, cluster.Pod] = {}
         self._is_listed = False
-        self._started = time.monotonic()
-        self._left: dict[str, float] = {}
+        self._clock = clock
+        self._started = clock()
+        self._lost: dict[str, float] = {}
+        self._left: frozenset[str] = frozenset()
         self._present: Mapping[str, bytes] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -56,10 +60,11 @@ class Company:
         """Talks from now on. Raises OSError when the address cannot be bound."""
         if self._membership is None:
             return
-        self._started = time.monotonic()
+        self._started = self._clock()
         self._loop = asyncio.get_running_loop()
         self._loop.call_later(GRACE_SECONDS, self._changed)
         await self._membership.start(membership_.Callbacks(self._members_changed, self._received, self._heard))
+        self._look()  # a speaker that is alone hears of no change, and lives all the same
 
     def pod(self, event: watch.WatchEvent) -> None:
         """News of a speaker's pod."""
@@ -80,23 +85,36 @@ class Company:
         """Nodes whose speaker lives, with their interfaces; None when nobody watches that."""
         if self._membership is None:
             return None
-        unheard = self._peers().keys() - self._left.keys() if self._is_in_grace() else frozenset[str]()
+        unheard = self._peers().keys() - self._lost.keys() - self._left if self._is_in_grace() else frozenset[str]()
         return {**dict.fromkeys(unheard), **presence.live(self._present)}
 
     def is_fenced(self) -> bool:
         """Whether this node hears too few others to answer for anything."""
         if self._membership is None:
             return False
-        return not self._is_listed or self._quorum.is_fenced(time.monotonic())
+        return not self._is_listed or self._quorum.is_fenced(self._clock())
 
     def node_of(self, mac: links.Mac) -> str | None:
         """The live node that has an interface with this link-layer address."""
         return presence.node_of(mac, self._present)
 
-    def last_loss(self, within: float) -> float | None:
-        """The last sign of life, in monotonic seconds, of the speaker that was lost last; None when that is longer ago."""
-        newest = max(self._left.values(), default=float("-inf"))
-        return newest if time.monotonic() - newest < within else None
+    def since_loss(self, within: float) -> float | None:
+        """Seconds since the last sign of life of the speaker that was lost last and is not back; None when that is longer ago.
+
+        Who left in order was not lost.
+        """
+        found = self._clock() - max(self._lost.values(), default=float("-inf"))
+        return found if found < within else None
+
+    def measure(self, counted: layer2_metrics.Layer2Metrics) -> None:
+        """Shows what the metrics say about speakers."""
+        counted.set_fenced(fenced=self.is_fenced())
+        if self._membership is None:
+            return
+        counts = self._membership.counts()
+        counted.set_members(len(self._present), 1 + len(self._membership.hearing().expected))
+        refused = {str(reason): number for reason, number in counts.refusals}
+        counted.set_gossip(counts.sent, counts.received, counts.send_errors, counts.clashes, refused)
 
     def say_interfaces(self, interfaces: Iterable[links.Interface]) -> None:
         """Tells the others where this node can serve."""
@@ -135,21 +153,30 @@ class Company:
         }
 
     def _is_in_grace(self) -> bool:
-        return time.monotonic() - self._started < GRACE_SECONDS
+        return self._clock() - self._started < GRACE_SECONDS
 
     def _members_changed(self) -> None:
+        self._look()
+        self._changed()
+
+    def _look(self) -> None:
+        """Notes who lives now."""
         if self._membership is None:
             return
-        before = self._present
-        self._present = {each.name: each.metadata for each in self._membership.members() if each.is_live}
+        before, members = self._present, self._membership.members()
+        self._present = {each.name: each.metadata for each in members if each.is_live}
+        self._left = frozenset(each.name for each in members if each.has_left)
         heard = self._membership.hearing().heard
-        for name in before.keys() - self._present.keys():
-            self._left[name] = heard.get(name, time.monotonic())
-            _log.warning("speaker lost", member=name)
-        for name in self._present.keys() - before.keys():
-            self._left.pop(name, None)
+        for name in sorted(before.keys() - self._present.keys()):
+            if name in self._left:
+                _log.info("speaker left", member=name)
+            else:
+                self._lost[name] = heard.get(name, self._clock())
+                _log.warning("speaker lost", member=name)
+        for name in self._lost.keys() & (self._present.keys() | self._left):
+            del self._lost[name]
+        for name in sorted(self._present.keys() - before.keys()):
             _log.info("speaker found", member=name)
-        self._changed()
 
     def _received(self, sender: str, body: bytes) -> None:
         given = presence.decode_handover(body)

@@ -183,6 +183,32 @@ class Heard:
     mac: Mac
 
 
+class Standing(enum.Enum):
+    """What another station is to this node, where one address is concerned."""
+
+    UNKNOWN = enum.auto()
+    """Nobody watches who lives: it may be another speaker."""
+
+    STRANGER = enum.auto()
+    """No speaker that lives has its link-layer address."""
+
+    BEHIND_US = enum.auto()
+    """A speaker that comes after this node: of two that hold the address, this node keeps it."""
+
+    BEFORE_US = enum.auto()
+    """A speaker that comes before this node."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rival:
+    """A station that is no speaker and claims an address that this node has or wants. `is_present`: people shall know about it now."""
+
+    address: addresses.Address
+    mac: Mac
+    claims: int
+    is_present: bool = True
+
+
 @dataclass(frozen=True, slots=True)
 class Loss:
     """An address that this node held and lost to another station."""

@@ -95,7 +95,7 @@ class Loop:
         self._speaker_metrics = metrics.SpeakerMetrics(registry)
         self._composer = composer.Composer(log_level=settings.log_level, frr_log_level=settings.frr_log_level)
         self._diary = report.Diary()
-        self._unreachable: tuple[effects.EmitEvent, ...] = ()
+        self._warnings: tuple[effects.EmitEvent, ...] = ()  # about layer 2, told once while they last
         self._messages: tuple[problems.Problem, ...] | None = None
         self._reported: effects.WriteConfigurationState | None = None
         self._apply_error = ""
@@ -272,7 +272,8 @@ class Loop:
         found = (*self._store.all_problems, *left_out, *self._refused)
         layer2, layer2_decisions = self._l2_planner.plan(world, live=self._live())
         self._announcer.set_plan(layer2)
-        layer2_decisions = l2_plan.settled(layer2_decisions, self._announcer.held())
+        held = self._announcer.held()
+        layer2_decisions = l2_plan.settled(layer2_decisions, held)
         decisions: tuple[tuple[values.Decision, ...], ...] = ((), layer2_decisions)
         routes = 0
         if self._bgp is not None:
@@ -283,12 +284,13 @@ class Loop:
         self._layer2 = (layer2, decisions[1])
         changes = self._diary.follow(decisions)
         node = self._settings.node_name
-        unreachable = report.unreachable_events(
-            l2_plan.unreachable(layer2, self._announcer.known_interfaces()), self._diary.announced, world, node
+        unreachable = l2_plan.unreachable(layer2, self._announcer.known_interfaces())
+        warnings = (
+            *report.unreachable_events(unreachable, self._diary.announced, world, node),
+            *report.conflict_events(self._announcer.rivals(), held, layer2_decisions, world, node),
         )
-        new_unreachable = tuple(event for event in unreachable if event not in self._unreachable)
-        self._unreachable = unreachable
-        self._put((*report.events(changes, world, node), *new_unreachable))
+        known, self._warnings = frozenset(self._warnings), warnings
+        self._put((*report.events(changes, world, node), *(event for event in warnings if event not in known)))
         self._tell(changes, found)
         self._cycles += 1
         self._cycle_error = ""

@@ -2,12 +2,11 @@
 
 Stands between the plan and `speaker.boundary.layer2`, which answers only for what is held. The decisions are `ports.Holder`'s; here
 are the clock, the timer and the frames. It must never answer while the fence is closed, not even a frame that waited in a socket
-while this process did not run: the fence is looked at before every frame.
+while this process did not run: the fence is looked at before every frame, answers and announcements alike.
 """
 
 import asyncio
-import collections
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 
 from frr_adapter import addresses
 from frr_adapter.boundary import logs
@@ -21,16 +20,16 @@ def _open() -> bool:
     return False
 
 
-def _nobody(_address: addresses.Address, _mac: links.Mac) -> bool:
-    return False
+def _unknown(_address: addresses.Address, _mac: links.Mac) -> links.Standing:
+    return links.Standing.UNKNOWN
 
 
 class Claimant:
     """`ports.Announcer`.
 
-    `is_fenced` says whether this node knows too little about the others to answer; `precedes` whether the node with that link-layer
-    address comes before this one for the address; `changed` is called when what is held changed or a rival appeared, `moved` with all
-    interfaces when one of them changed. With `proxies` the kernel answers where it can, even while this process does not run: no
+    `is_fenced` says whether this node knows too little about the others to answer; `standing` who has that
+    link-layer address, where the address is concerned; `changed` is called when what is held changed or a rival appeared, `taken` with
+    what is answered for from now on, `moved` with all interfaces when one of them changed. With `proxies` the kernel answers where it can, even while this process does not run: no
     fence stops it then.
     """
 
@@ -41,23 +40,25 @@ class Claimant:
         rules: ports.Layer2Rules,
         *,
         is_fenced: Callable[[], bool] = _open,
-        precedes: Callable[[addresses.Address, links.Mac], bool] = _nobody,
+        standing: Callable[[addresses.Address, links.Mac], links.Standing] = _unknown,
         changed: Callable[[], None] = lambda: None,
+        taken: Callable[[tuple[addresses.Address, ...]], None] = lambda _addresses: None,
         moved: Callable[[Iterable[links.Interface]], None] = lambda _interfaces: None,
         proxies: ports.Proxies | None = None,
     ) -> None:
         self._links = followed
         self._rules = rules
         self._is_fenced = is_fenced
-        self._precedes = precedes
+        self._standing = standing
         self._changed = changed
-        self._mouth = layer2.Layer2Announcer(followed, wire, rules, self._overheard, moved, proxies)
+        self._taken = taken
+        self._mouth = layer2.Layer2Announcer(followed, wire, rules, self._overheard, moved, proxies, self._watch_fence)
         self._was_fenced = is_fenced()
         self._holder = rules.holder(is_fenced=self._was_fenced)
         self._plan = values.L2Plan()
         self._held: frozenset[addresses.Address] = frozenset()
         self._timer: asyncio.TimerHandle | None = None
-        self._rivals: collections.Counter[tuple[addresses.Address, links.Mac]] = collections.Counter()
+        self._rivals = rules.rivals()
         self._is_running = False
 
     async def start(self) -> None:
@@ -78,9 +79,9 @@ class Claimant:
         """See `ports.Announcer`."""
         return self._held
 
-    def rivals(self) -> Mapping[tuple[addresses.Address, links.Mac], int]:
-        """Claims of other stations on addresses that this node held, by address and link-layer address."""
-        return dict(self._rivals)
+    def rivals(self) -> tuple[links.Rival, ...]:
+        """See `ports.Announcer`."""
+        return self._rivals.found(self._now())
 
     def known_interfaces(self) -> frozenset[str]:
         """See `ports.Announcer`."""
@@ -118,7 +119,9 @@ class Claimant:
 
     def _want(self) -> None:
         self._show()  # the mouth must know on which interfaces to ask
-        self._do(self._holder.want({entry.address: entry.wish for entry in self._plan.entries}, self._now()))
+        wishes = {entry.address: entry.wish for entry in self._plan.entries}
+        self._rivals.keep(wishes)
+        self._do(self._holder.want(wishes, self._now()))
 
     def _watch_fence(self) -> bool:
         """Whether the fence was moved; what follows from it is done."""
@@ -136,15 +139,14 @@ class Claimant:
         heard = self._rules.heard(frame, self._mouth.own_macs)
         if heard is None or not self._holder.is_wanted(heard.address):
             return
-        is_before_us = self._precedes(heard.address, heard.mac)
-        if heard.claim is links.Claim.ANSWER and heard.address in self._held:
-            self._rivals[heard.address, heard.mac] += 1
-            if self._rivals[heard.address, heard.mac] == 1:
-                _log.warning(
-                    "another station claims an address", ip=str(heard.address), mac=links.format_mac(heard.mac)
-                )
-                self._changed()
-        self._do(self._holder.heard(heard.address, heard.claim, heard.mac, self._now(), is_before_us=is_before_us))
+        standing, now = self._standing(heard.address, heard.mac), self._now()
+        is_held = heard.address in self._held
+        if heard.claim is links.Claim.ANSWER and self._rivals.heard(
+            heard.address, heard.mac, standing, now, is_held=is_held
+        ):
+            _log.warning("another station claims an address", ip=str(heard.address), mac=links.format_mac(heard.mac))
+            self._changed()
+        self._do(self._holder.heard(heard.address, heard.claim, heard.mac, now, standing))
 
     def _tick(self) -> None:
         self._timer = None
@@ -156,6 +158,7 @@ class Claimant:
             self._held = self._holder.held
             self._show()  # before anything else: what was dropped may not be answered for a moment longer
             self._changed()
+            self._taken(actions.taken)
         self._mouth.ask(actions.ask)
         self._mouth.insist(actions.defended)
         for loss in actions.lost:

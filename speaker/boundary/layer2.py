@@ -34,7 +34,8 @@ _Outgoing = tuple[links.Target, bytes | None]
 
 class Layer2Announcer:
     """Answers and announces. All methods belong to one event loop; `overhear` is called with every frame before it is answered,
-    `moved` with all interfaces when one of them changed.
+    `reconsider` before every announcement (what it makes the plan lose is not announced), `moved` with all interfaces when one of
+    them changed.
     """
 
     def __init__(
@@ -45,7 +46,9 @@ class Layer2Announcer:
         overhear: Callable[[bytes], None],
         moved: Callable[[Iterable[links.Interface]], None] = lambda _interfaces: None,
         proxies: ports.Proxies | None = None,
+        reconsider: Callable[[], object] = lambda: None,
     ) -> None:
+        self._reconsider = reconsider
         self._delegation = delegation.Delegation(proxies, rules)
         self._overhear = overhear
         self._moved = moved
@@ -306,6 +309,7 @@ class Layer2Announcer:
             return
         loop = asyncio.get_running_loop()
         for _ in range(_STEPS_PER_TURN):
+            self._reconsider()  # a burst that was due while this process did not run may not go out behind the fence
             if not self._outgoing:
                 return
             if not self._send_next(*self._outgoing.popleft()):

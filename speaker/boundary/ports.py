@@ -9,6 +9,7 @@ from typing import Protocol
 
 from frr_adapter import addresses
 from speaker import links, values
+from speaker.boundary import membership
 
 
 class Announcer(Protocol):
@@ -22,6 +23,9 @@ class Announcer(Protocol):
 
     def held(self) -> frozenset[addresses.Address]:
         """The addresses that are answered for now; those of the plan that somebody else answers for are not among them."""
+
+    def rivals(self) -> tuple[links.Rival, ...]:
+        """Stations that are no speakers and claim addresses of the plan, sorted by address and link-layer address."""
 
     def known_interfaces(self) -> frozenset[str]:
         """Names of all interfaces that are not excluded, in any state: what `spec.interfaces` may name."""
@@ -57,7 +61,7 @@ class Holder(Protocol):
         """The cluster changed."""
 
     def heard(
-        self, address: addresses.Address, claim: links.Claim, rival: links.Mac, now: float, *, is_before_us: bool
+        self, address: addresses.Address, claim: links.Claim, rival: links.Mac, now: float, standing: links.Standing
     ) -> links.Actions:
         """Another station spoke."""
 
@@ -69,6 +73,52 @@ class Holder(Protocol):
 
     def tick(self, now: float) -> links.Actions:
         """The time has come."""
+
+
+class Rivals(Protocol):
+    """The memory of claims by strangers; see `speaker.core.rivals`. Takes the time where it matters."""
+
+    def heard(
+        self, address: addresses.Address, mac: links.Mac, standing: links.Standing, now: float, *, is_held: bool
+    ) -> bool:
+        """Counts a claim; whether people are to be told of it from now on."""
+
+    def keep(self, wanted: Container[addresses.Address]) -> None:
+        """Forgets what is about other addresses."""
+
+    def found(self, now: float) -> tuple[links.Rival, ...]:
+        """All that are remembered."""
+
+
+class Members(Protocol):
+    """The other speakers; see `speaker.boundary.membership`, whose thread calls `Callbacks.heard`."""
+
+    async def start(self, callbacks: membership.Callbacks) -> None:
+        """Talks and listens. Raises OSError when the address cannot be bound."""
+
+    def set_peers(self, peers: Mapping[str, addresses.Address]) -> None:
+        """The speakers that there should be."""
+
+    def set_metadata(self, metadata: bytes) -> None:
+        """Says something about this speaker to all."""
+
+    def members(self) -> tuple[membership.Member, ...]:
+        """Everybody that is known, this speaker included, by name."""
+
+    def hearing(self) -> membership.Hearing:
+        """The evidence for the quorum."""
+
+    def counts(self) -> membership.Counts:
+        """Everything counted since start."""
+
+    async def send(self, name: str, body: bytes, seconds: float) -> None:
+        """Tells one member something; TimeoutError when it did not confirm in time, KeyError for an unknown member."""
+
+    async def leave(self) -> bool:
+        """Says goodbye; whether all know."""
+
+    async def stop(self) -> None:
+        """Falls silent."""
 
 
 class Links(Protocol):
@@ -169,6 +219,9 @@ class Layer2Rules(Protocol):
 
     def holder(self, *, is_fenced: bool) -> Holder:
         """Nothing is wanted or held yet."""
+
+    def rivals(self) -> Rivals:
+        """Nobody was heard yet."""
 
     def probe(self, address: addresses.Address, interface: links.Interface) -> tuple[bytes, ...]:
         """Frames of one question who holds the address."""

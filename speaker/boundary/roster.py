@@ -33,6 +33,7 @@ class Member:
     address: addresses.Address | None
     is_live: bool
     metadata: bytes = b""
+    has_left: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,9 +269,16 @@ class Roster:
 
     def members(self) -> tuple[Member, ...]:
         """Everybody, ourselves included, by name."""
-        own = Member(self.own.name, _address(self.own.address), not self.own.is_left, self.own.metadata)
+        left = self.own.is_left
+        own = Member(self.own.name, _address(self.own.address), not left, self.own.metadata, left)
         others = (
-            Member(peer.name, _address(peer.address), peer.is_live, peer.record.metadata if peer.record else b"")
+            Member(
+                peer.name,
+                _address(peer.address),
+                peer.is_live,
+                peer.record.metadata if peer.record else b"",
+                peer.is_left,
+            )
             for peer in self.peers.values()
         )
         return tuple(sorted((own, *others), key=lambda member: member.name))

@@ -9,6 +9,7 @@ they hear each other on the wire. Decides only; sends, listens and reads no cloc
 import enum
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from frr_adapter import addresses
 from speaker import links, values
@@ -34,6 +35,12 @@ TURN_SECONDS = 0.005
 GRANT_SECONDS = 1.0
 """So long an address that was handed over may be taken without questions, should this node want it only a moment later."""
 
+DEFENCE_PAUSES: Mapping[links.Standing, float] = MappingProxyType(
+    {links.Standing.UNKNOWN: 10.0, links.Standing.STRANGER: 10.0, links.Standing.BEHIND_US: 0.25}
+)
+"""An address is defended once in so many seconds, whoever claims it how often: DEFEND_INTERVAL of RFC 5227 section 2.4 (c). Another
+speaker yields when it hears us; should both think that they come first for a moment, they must not shout at each other."""
+
 STANDBY_PAUSES = (0.25, 0.5, 1.0, 2.0, 5.0)
 """Seconds until an address that somebody else answers for is asked for again; the last one repeats."""
 
@@ -51,6 +58,7 @@ class _Entry:
     due: float
     asked: int = 0
     refused: int = 0
+    defended: float = float("-inf")
 
 
 @dataclass(slots=True)
@@ -150,22 +158,25 @@ class Holder:
         return self._advance(_Found(), now)
 
     def heard(
-        self, address: addresses.Address, claim: links.Claim, rival: links.Mac, now: float, *, is_before_us: bool
+        self, address: addresses.Address, claim: links.Claim, rival: links.Mac, now: float, standing: links.Standing
     ) -> links.Actions:
-        """Another station spoke about the address. `is_before_us`: of two that hold it, the other one keeps it."""
+        """Another station spoke about the address. Only to a speaker that comes before us it is left without a fight."""
         if claim is links.Claim.ANSWER:
             self._grants.pop(address, None)  # it was handed to somebody else, too, who was faster
         entry = self._entries.get(address)
         if entry is None:
             return links.NO_ACTIONS
         found = _Found()
+        is_before_us = standing is links.Standing.BEFORE_US
         match entry.state, claim:
             case _State.HELD, links.Claim.ANSWER if is_before_us:
                 found.dropped.append(address)
                 found.lost.append(links.Loss(address, rival))
                 self._stand_by(address, entry, now)
             case _State.HELD, links.Claim.ANSWER:
-                found.defended.append(address)
+                if now - entry.defended >= DEFENCE_PAUSES[standing]:
+                    entry.defended = now
+                    found.defended.append(address)
             case _State.PROBING, links.Claim.ANSWER:
                 self._stand_by(address, entry, now)
             case _State.PROBING, links.Claim.PROBE if is_before_us:

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from frr_adapter import addresses
 from speaker import links, values
-from speaker.core import gratuitous, holding, probing, proxying, responder
+from speaker.core import gratuitous, holding, probing, proxying, responder, rivals
 
 
 class Rules:
@@ -51,6 +51,10 @@ class Rules:
     def holder(self, *, is_fenced: bool) -> holding.Holder:
         """`holding.Holder`."""
         return holding.Holder(is_fenced=is_fenced)
+
+    def rivals(self) -> rivals.Rivals:
+        """`rivals.Rivals`."""
+        return rivals.Rivals()
 
     def probe(self, address: addresses.Address, interface: links.Interface) -> tuple[bytes, ...]:
         """`probing.probe`."""

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from frr_adapter import addresses, effects, problems, refs
 from frr_adapter.frr import refusal, windows
 from frr_adapter.model import service, snapshot
-from speaker import values
+from speaker import links, values
 
 Key = tuple[str, values.Protocol]
 
@@ -147,6 +147,37 @@ def unreachable_events(
         if protocol is values.Protocol.LAYER2 and key in services
         for address in held
         if address in lost
+    )
+
+
+def conflict_events(
+    rivals: Iterable[links.Rival],
+    held: Collection[addresses.Address],
+    decisions: Iterable[values.Decision],
+    world: snapshot.Snapshot,
+    node: str,
+) -> tuple[effects.EmitEvent, ...]:
+    """A warning on every Service one of whose layer-2 addresses a station claims that is no speaker."""
+    claimed: dict[addresses.Address, list[links.Rival]] = {}
+    for rival in rivals:
+        if rival.is_present:
+            claimed.setdefault(rival.address, []).append(rival)
+    if not claimed:
+        return ()
+    concerned = {each.service: each.addresses for each in decisions if each.wish is not None}
+    return tuple(
+        effects.EmitEvent(
+            item.ref,
+            item.uid,
+            effects.EventType.WARNING,
+            "addressConflict",
+            f'"{address}" is also claimed by {links.format_mac(rival.mac)}, as node "{node}" hears'
+            if address in held
+            else f'"{address}" cannot be announced from node "{node}": {links.format_mac(rival.mac)} answers for it',
+        )
+        for item in world.services
+        for address in concerned.get(item.key, ())
+        for rival in claimed.get(address, ())
     )
 
 

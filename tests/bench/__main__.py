@@ -1,12 +1,21 @@
 """`make bench`: measures on this machine and writes docs/benchmarks.md. Figures never make it fail.
 
-Parts: `lab`, `frr`, `bgp`, `speaker` and `controller`; without arguments all of them. Every part owns a section of the page and leaves the others.
+Parts: `lab`, `frr`, `bgp`, `layer2`, `speaker` and `controller`; without arguments all of them. Every part owns a section of the page and leaves the others.
 The controller is measured on the embedded API, and also on a real kube-apiserver where KUBEBUILDER_ASSETS names one.
 """
 
 import argparse
 
-from tests.bench import bgp_bench, bgp_sessions, controller_bench, figures, frr_bench, lab_bench, speaker_bench
+from tests.bench import (
+    bgp_bench,
+    bgp_sessions,
+    controller_bench,
+    figures,
+    frr_bench,
+    lab_bench,
+    layer2_bench,
+    speaker_bench,
+)
 
 
 def lab(chosen: argparse.Namespace) -> None:
@@ -28,6 +37,12 @@ def bgp(chosen: argparse.Namespace) -> None:
         report(
             chosen, f"bgp-frr{int(version.split('.')[0]):02}", title, f"{where}, FRR {version}", found, bgp_bench.METHOD
         )
+
+
+def layer2(chosen: argparse.Namespace) -> None:
+    where = figures.machine()
+    found = layer2_bench.run(layer2_bench.SMALL if chosen.small else layer2_bench.Plan())
+    report(chosen, "layer2", layer2_bench.TITLE, where, found, layer2_bench.METHOD)
 
 
 def speaker(chosen: argparse.Namespace) -> None:
@@ -54,7 +69,7 @@ def report(
         print(f"written: {figures.REPORT}", flush=True)
 
 
-PARTS = {"lab": lab, "frr": frr, "bgp": bgp, "speaker": speaker, "controller": controller}
+PARTS = {"lab": lab, "frr": frr, "bgp": bgp, "layer2": layer2, "speaker": speaker, "controller": controller}
 
 
 def main() -> None:
@@ -62,7 +77,9 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"what to measure: {', '.join(PARTS)}; all by default")
     parser.add_argument("--runs", type=int, default=30, help="lab, frr: Services to create, one after another")
     parser.add_argument("--starts", type=int, default=3, help="lab: how often it is started")
-    parser.add_argument("--small", action="store_true", help="bgp, speaker, controller: few Services, for a first look")
+    parser.add_argument(
+        "--small", action="store_true", help="bgp, layer2, speaker, controller: few Services, for a first look"
+    )
     parser.add_argument("--print-only", action="store_true", help="do not write docs/benchmarks.md")
     chosen = parser.parse_args()
     if unknown := set(chosen.parts) - PARTS.keys():

@@ -82,7 +82,7 @@ async def test_layer2_has_exactly_one_owner_of_each_address():
     for name in ("n1", "n2"):
         async with world.speaker(made, name) as program:
             await program.settle()
-            owned[name] = {entry.address for entry in program.announcer.plans[-1].entries}
+            owned[name] = program.announcer.held()
     assert not owned["n1"] & owned["n2"]
     assert owned["n1"] | owned["n2"] == {ipaddress.ip_address(f"192.0.2.{number}") for number in range(8)}
 

@@ -53,6 +53,7 @@ class Announcer:
         self.plans: list[values.L2Plan] = []
         self.interfaces = frozenset({"eth0"})
         self.elsewhere: set[addresses.Address] = set()  # another node answers for these
+        self.strangers: tuple[links.Rival, ...] = ()
         self._held: frozenset[addresses.Address] = frozenset()
 
     async def start(self) -> None: ...
@@ -72,6 +73,9 @@ class Announcer:
             if each.address not in self.elsewhere and (each.wish is values.Wish.TAKE or each.address in self._held)
         )
         return self._held
+
+    def rivals(self) -> tuple[links.Rival, ...]:
+        return self.strangers
 
     def known_interfaces(self) -> frozenset[str]:
         return self.interfaces

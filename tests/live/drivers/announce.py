@@ -29,6 +29,7 @@ def report(announcer: claimant.Claimant, followed: netlink.KernelLinks) -> dict[
         },
         "refusals": {str(reason): number for reason, number in counts.refusals},
         "errors": counts.send_errors,
+        "rivals": len(announcer.rivals()),
         "restarts": counts.netlink_restarts,
         "interfaces": {
             interface.name: {

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from frr_adapter.boundary import bgp_metrics, metrics
+from frr_adapter.boundary import bgp_metrics, layer2_metrics, metrics
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs/metrics.md").read_text(encoding="utf-8")
 ROW = re.compile(r"\| `(?P<name>\w+)` \| (?P<type>\w+) \| (?P<labels>.*?)\| (?P<meaning>.+) \|")
 GROUPS = {
     name: group
-    for module in (metrics, bgp_metrics)
+    for module in (metrics, bgp_metrics, layer2_metrics)
     for name, group in inspect.getmembers(module, inspect.isclass)
     if group.__module__ == module.__name__ and name.endswith("Metrics") and group is not metrics.Metrics
 }

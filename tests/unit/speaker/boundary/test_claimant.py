@@ -29,8 +29,9 @@ def plan(*wanted, wish=values.Wish.TAKE):
 class Bench:
     wire: frames.MemoryWire
     is_fenced: bool = False
-    is_second: bool = False
+    standing: links.Standing = links.Standing.BEHIND_US
     changes: int = 0
+    taken: list[addresses.Address] = dataclasses.field(default_factory=list)
     node: claimant.Claimant | None = None
 
     def hear(self, frame: bytes) -> None:
@@ -77,8 +78,9 @@ async def bench() -> AsyncIterator[Bench]:
         made.wire,
         rules.Rules(),
         is_fenced=lambda: made.is_fenced,
-        precedes=lambda _address, _mac: made.is_second,
+        standing=lambda _address, _mac: made.standing,
         changed=changed,
+        taken=made.taken.extend,
     )
     await made.node.start()
     yield made
@@ -112,7 +114,7 @@ async def test_who_answers_keeps_it(bench):
     assert bench.node.held() == {B}
     assert not bench.says(A)
     assert bench.says(B)
-    assert not bench.node.rivals()
+    assert bench.node.rivals() == ()
     await bench.holds(A, B)  # it is asked for again, and nobody answers any more
 
 
@@ -145,6 +147,24 @@ async def test_behind_the_fence_nothing_is_answered_not_even_what_waited(bench):
     await bench.holds(A)
 
 
+async def test_behind_the_fence_nothing_is_announced_not_even_what_was_due():
+    """As after a stop of the process: a timer or a link event comes before any frame does."""
+    state = {"is_fenced": False}
+    wire, followed = frames.MemoryWire(), memory.MemoryLinks([ETH0])
+    made = claimant.Claimant(followed, wire, rules.Rules(), is_fenced=lambda: state["is_fenced"])
+    await made.start()
+    made.set_plan(plan(A, C6))
+    async with asyncio.timeout(5):
+        while not made.held():
+            await asyncio.sleep(0.001)
+    wire.take()
+    state["is_fenced"] = True
+    followed.set(dataclasses.replace(ETH0, mac=OTHER.mac))
+    assert wire.take() == []
+    assert made.held() == frozenset()
+    await made.stop()
+
+
 async def test_a_claimant_that_starts_fenced_waits():
     wire = frames.MemoryWire()
     made = claimant.Claimant(memory.MemoryLinks([ETH0]), wire, rules.Rules(), is_fenced=lambda: True)
@@ -162,11 +182,51 @@ async def test_of_two_holders_the_later_one_yields_and_the_first_one_insists(ben
     bench.hear(gratuitous.burst(A, OTHER)[0])
     assert [arp.decode(frame).sender_mac for _, frame in bench.wire.take()] == [ETH0.mac, ETH0.mac]
     assert bench.says(A)
-    assert bench.node.rivals() == {(A, OTHER.mac): 1}
-    bench.is_second = True
+    bench.standing = links.Standing.BEFORE_US
     bench.hear(gratuitous.burst(A, OTHER)[1])
     assert not bench.says(A)
-    assert bench.node.rivals() == {(A, OTHER.mac): 2}
+    assert bench.node.rivals() == ()  # speakers settle it among themselves
+
+
+async def test_a_stranger_is_told_of_once_and_defended_against_once(bench, capsys):
+    bench.standing = links.Standing.STRANGER
+    bench.node.set_plan(plan(A))
+    await bench.holds(A)
+    assert bench.taken == [A]
+    bench.wire.take()
+    changes = bench.changes
+    for _ in range(5):
+        bench.hear(gratuitous.burst(A, OTHER)[0])
+    assert [arp.decode(frame).sender_mac for _, frame in bench.wire.take()] == [ETH0.mac, ETH0.mac]
+    assert bench.says(A)
+    assert bench.changes == changes + 1
+    assert bench.node.rivals() == (links.Rival(A, OTHER.mac, 5),)
+    assert capsys.readouterr().out.count("another station claims an address") == 1
+    bench.node.set_plan(plan(B))
+    assert bench.node.rivals() == ()
+
+
+async def test_a_stranger_that_keeps_answering_for_what_we_want_is_told_of(bench):
+    bench.standing = links.Standing.STRANGER
+    bench.node.set_plan(plan(A))
+
+    def is_told() -> bool:
+        if bench.asked():
+            bench.hear(gratuitous.burst(A, OTHER)[1])
+        return any(each.is_present for each in bench.node.rivals())
+
+    await bench.until(is_told)
+    assert bench.node.held() == frozenset()
+    assert bench.changes == 1
+
+
+async def test_without_membership_the_holder_of_what_we_want_may_be_a_speaker(bench):
+    bench.standing = links.Standing.UNKNOWN
+    bench.node.set_plan(plan(A, B))
+    bench.hear(gratuitous.burst(A, OTHER)[0])
+    await bench.holds(B)
+    bench.hear(gratuitous.burst(B, OTHER)[0])
+    assert [each.address for each in bench.node.rivals()] == [B]
 
 
 async def test_addresses_are_handed_over_without_questions(bench):

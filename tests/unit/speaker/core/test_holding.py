@@ -18,6 +18,7 @@ IP = ipaddress.ip_address("192.0.2.1")
 OTHER = ipaddress.ip_address("2001:db8::1")
 RIVAL = links.parse_mac("02:00:00:00:00:09")
 STEP = holding.PROBE_PAUSE
+BEFORE, BEHIND, STRANGER = links.Standing.BEFORE_US, links.Standing.BEHIND_US, links.Standing.STRANGER
 
 
 def taken(holder, wishes, now=0.0):
@@ -51,14 +52,14 @@ def test_the_same_wishes_again_do_nothing():
 def test_who_answers_keeps_it_and_is_asked_again_later():
     holder = holding.Holder()
     holder.want({IP: Wish.TAKE}, 0.0)
-    assert not holder.heard(IP, Claim.ANSWER, RIVAL, 0.01, is_before_us=False)
+    assert not holder.heard(IP, Claim.ANSWER, RIVAL, 0.01, BEHIND)
     assert holder.next_at == pytest.approx(0.01 + holding.STANDBY_PAUSES[0])
     assert holder.tick(STEP) == links.NO_ACTIONS
     pauses = []
     for _ in range(7):
         now = holder.next_at
         assert holder.tick(now).ask == (IP,)
-        holder.heard(IP, Claim.ANSWER, RIVAL, now, is_before_us=False)
+        holder.heard(IP, Claim.ANSWER, RIVAL, now, BEHIND)
         pauses.append(holder.next_at - now)
     assert pauses == pytest.approx([0.5, 1, 2, 5, 5, 5, 5])
     assert not holder.held
@@ -67,7 +68,7 @@ def test_who_answers_keeps_it_and_is_asked_again_later():
 def test_a_free_address_is_taken_in_standby():
     holder = holding.Holder()
     holder.want({IP: Wish.TAKE}, 0.0)
-    holder.heard(IP, Claim.ANSWER, RIVAL, 0.01, is_before_us=True)
+    holder.heard(IP, Claim.ANSWER, RIVAL, 0.01, BEFORE)
     assert holder.look_again(1.0).ask == (IP,)
     now = 1.0
     while holder.next_at is not None:
@@ -109,7 +110,7 @@ def test_one_that_may_keep_may_be_given():
 def test_what_somebody_else_announced_meanwhile_is_not_taken_as_given():
     holder = holding.Holder()
     holder.take([IP], 0.0)
-    holder.heard(IP, Claim.ANSWER, RIVAL, 0.01, is_before_us=False)
+    holder.heard(IP, Claim.ANSWER, RIVAL, 0.01, BEHIND)
     assert holder.want({IP: Wish.TAKE}, 0.1).ask == (IP,)
 
 
@@ -132,33 +133,45 @@ def test_one_that_may_only_keep_takes_nothing():
 def test_of_two_holders_the_later_one_in_the_order_yields():
     holder = holding.Holder()
     now = taken(holder, {IP: Wish.TAKE})
-    assert holder.heard(IP, Claim.ANSWER, RIVAL, now, is_before_us=False) == links.Actions(defended=(IP,))
-    assert holder.heard(IP, Claim.ANSWER, RIVAL, now, is_before_us=True) == links.Actions(
+    assert holder.heard(IP, Claim.ANSWER, RIVAL, now, BEHIND) == links.Actions(defended=(IP,))
+    assert holder.heard(IP, Claim.ANSWER, RIVAL, now, BEFORE) == links.Actions(
         dropped=(IP,), lost=(links.Loss(IP, RIVAL),)
     )
     assert not holder.held
+
+
+@pytest.mark.parametrize("standing", holding.DEFENCE_PAUSES)
+def test_an_address_is_defended_once_in_a_while_however_often_it_is_claimed(standing):
+    holder = holding.Holder()
+    taken(holder, {IP: Wish.TAKE, OTHER: Wish.TAKE})
+    times = [1 + number / 16 for number in range(320)]
+    defended = [at for at in times if holder.heard(IP, Claim.ANSWER, RIVAL, at, standing).defended]
+    pause = holding.DEFENCE_PAUSES[standing]
+    assert defended == [1 + number * pause for number in range(int(20 / pause))]
+    assert holder.held == {IP, OTHER}
+    assert holder.heard(OTHER, Claim.ANSWER, RIVAL, 1.0, standing).defended == (OTHER,)
 
 
 def test_a_keeper_that_yields_forgets_the_address():
     holder = holding.Holder()
     now = taken(holder, {IP: Wish.TAKE})
     holder.want({IP: Wish.KEEP}, now)
-    assert holder.heard(IP, Claim.ANSWER, RIVAL, now, is_before_us=True).dropped == (IP,)
+    assert holder.heard(IP, Claim.ANSWER, RIVAL, now, BEFORE).dropped == (IP,)
     assert holder.next_at is None
 
 
 def test_of_two_that_ask_the_first_in_the_order_goes_on():
-    for is_before_us in (True, False):
+    for standing in (BEFORE, BEHIND):
         holder = holding.Holder()
         holder.want({IP: Wish.TAKE}, 0.0)
-        holder.heard(IP, Claim.PROBE, RIVAL, 0.01, is_before_us=is_before_us)
-        assert holder.next_at == pytest.approx(0.01 + holding.STANDBY_PAUSES[0] if is_before_us else STEP)
+        holder.heard(IP, Claim.PROBE, RIVAL, 0.01, standing)
+        assert holder.next_at == pytest.approx(0.01 + holding.STANDBY_PAUSES[0] if standing is BEFORE else STEP)
 
 
 def test_a_question_does_not_move_a_holder():
     holder = holding.Holder()
     now = taken(holder, {IP: Wish.TAKE})
-    assert holder.heard(IP, Claim.PROBE, RIVAL, now, is_before_us=True) == links.NO_ACTIONS
+    assert holder.heard(IP, Claim.PROBE, RIVAL, now, BEFORE) == links.NO_ACTIONS
     assert holder.held == {IP}
 
 
@@ -231,7 +244,7 @@ class Wire:
             return
         if claim is Claim.PROBE and self.nodes[node].is_held(IP):
             self.later(self.chance.uniform(0, self.delay), self.hear, sender, node, Claim.ANSWER)
-        self.do(node, self.nodes[node].heard(IP, claim, RIVAL, self.now, is_before_us=sender < node))
+        self.do(node, self.nodes[node].heard(IP, claim, RIVAL, self.now, BEFORE if sender < node else BEHIND))
 
     def see(self, node, live):
         """The node learns who lives; the first of them shall have the address, and who has it keeps it."""

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from frr_adapter.model import advertisement, cluster, snapshot
 from speaker import values
-from speaker.core import l2_plan
+from speaker.core import election, l2_plan
 from tests import build
 
 POOL = build.pool("pool", "10.20.30.0/24", "fd00:20::/64")
@@ -438,6 +438,81 @@ def test_at_most_one_owner_and_the_order_of_input_never_matters(rows, ads, live,
             if decision.verdict == values.Announce():
                 owners.setdefault(decision.service, []).append(node)
     assert all(len(nodes) == 1 and nodes[0] in live for nodes in owners.values())
+
+
+SERVING = st.one_of(st.none(), st.sets(st.sampled_from(["eth0", "eth1", "wlan0"])).map(frozenset))
+clusters = st.dictionaries(st.sampled_from(NODES), SERVING)
+"""Live nodes: on which interfaces each can serve, or that it did not say so."""
+
+node_objects = st.lists(
+    st.builds(
+        lambda name, is_excluded, is_cut_off: build.node(
+            name, {cluster.EXCLUDE_LABEL: "x"} if is_excluded else None, network_unavailable=is_cut_off
+        ),
+        st.sampled_from(NODES),
+        st.sampled_from([False, False, True]),
+        st.sampled_from([False, False, True]),
+    ),
+    max_size=4,
+    unique_by=lambda node: node.name,
+)
+
+
+def can_serve(interfaces: frozenset[str] | None, named: frozenset[str]) -> bool:
+    return interfaces is None or bool(interfaces & named if named else interfaces)
+
+
+def is_chosen(ad: advertisement.L2Advertisement, app: str) -> bool:
+    return any(("app", app) in each.pairs for each in ad.service_selectors)
+
+
+def expected_order(row, ads, live, nodes) -> tuple[tuple[str, ...], Mapping[str, int]]:
+    """Who comes first, second... for a service, straight from the rules, and the scores."""
+    last, local, app, annotations, endpoints = row
+    matching = [each for each in ads if not each.service_selectors or is_chosen(each, app)]
+    usable = [node for node, is_usable in endpoints if is_usable]
+    if not usable or (annotations and any(each.service_selectors for each in matching)):
+        return (), {}
+    refused = {node.name for node in nodes if node.network_unavailable or (cluster.EXCLUDE_LABEL, "x") in node.labels}
+    candidates = {
+        name
+        for each in matching
+        for name in each.nodes
+        if name in live and name not in refused and can_serve(live[name], each.interfaces)
+    }
+    scores = l2_plan.scores_of(matching)
+    if local:
+        candidates &= set(usable)
+    return election.order(candidates, ipaddress.ip_address(f"10.20.30.{last}"), scores), scores
+
+
+@settings(max_examples=150, deadline=None)
+@given(services_strategy, ads_strategy, clusters, node_objects, st.booleans())
+def test_in_any_cluster_each_service_has_exactly_the_owner_that_every_node_computes(rows, ads, live, nodes, keeps):
+    view = build_world(rows, ads, nodes)
+    planners = {node: l2_plan.Planner(node, ignore_exclude=False, keeps=keeps) for node in NODES}
+    decided = {node: planners[node].plan(view, live=live)[1] for node in NODES}
+    for number, row in enumerate(rows):
+        order, scores = expected_order(row, ads, live, nodes)
+        found = {node: decided[node][number] for node in NODES}
+        assert [node for node in NODES if found[node].wish is values.Wish.TAKE] == list(order[:1])
+        assert [node for node in NODES if found[node].verdict == values.Announce()] == list(order[:1])
+        equals = {node for node in order[1:] if scores.get(node, 0) == scores.get(order[0], 0)}
+        assert {node for node in NODES if found[node].wish is values.Wish.KEEP} == (equals if keeps else set())
+    alone = {row[0] for row in rows if sum(other[0] == row[0] for other in rows) == 1}
+    for last, row in ((row[0], row) for row in rows if row[0] in alone):
+        address = ipaddress.ip_address(f"10.20.30.{last}")
+        order, _ = expected_order(row, ads, live, nodes)
+        wanting = [
+            node
+            for node in order
+            if address in {each.address for each in planners[node].plan(view, live=live)[0].entries}
+        ]
+        for place, node in enumerate(wanting):
+            before = [other for other in wanting if other != node and planners[node].precedes(other, address)]
+            assert before == wanting[:place]
+            heirs = planners[node].heirs([address])
+            assert heirs == dict.fromkeys([each for each in order if each != node][:1], (address,))
 
 
 @settings(max_examples=50, deadline=None)
