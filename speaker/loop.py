@@ -245,6 +245,9 @@ class Loop:
             self._routes, routes = bgp.routes, len(bgp.routes)
         changes = self._diary.follow(decisions)
         node = self._settings.node_name
+        for change in changes:  # at once: the diary tells each change only one time
+            ips = () if change.reason else map(str, change.addresses)
+            self._speaker_metrics.set_announced(change.service, str(change.protocol), node, ips)
         unreachable = report.unreachable_events(
             l2_plan.unreachable(layer2, self._announcer.known_interfaces()), self._diary.announced, world, node
         )
@@ -268,9 +271,6 @@ class Loop:
         """Logs, metrics and the ConfigurationState object; each only when something is new."""
         for change in changes:
             shown = [str(address) for address in change.addresses]
-            self._speaker_metrics.set_announced(
-                change.service, str(change.protocol), self._settings.node_name, () if change.reason else shown
-            )
             if change.reason:
                 _log.info(
                     "withdrawn", service=change.service, protocol=str(change.protocol), ips=shown, reason=change.reason

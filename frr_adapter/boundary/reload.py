@@ -67,10 +67,7 @@ class ReloadApplier:
             if not wanted:
                 files.write_atomic(self._frr_conf, text)
                 return reloading.ApplyReport()
-            helping = "".join(f"{line}\n" for line in reloading.lines_that_help_removing(wanted))
-            files.write_atomic(self._frr_conf, text + helping)
-            status, output = await self._run("--reload", self._frr_conf)
-            files.write_atomic(self._frr_conf, text)
+            status, output = await self._load(text, wanted)
             remaining = await self._difference(config, self._frr_conf)
             refusals = reloading.parse_refusals(output)
             lost = reloading.lost(remaining, refusals, config.extras)
@@ -81,7 +78,7 @@ class ReloadApplier:
                     _hidden(reloading.blamed(lost, refusals), config),
                 )
             if lost:
-                await self._run("--reload", self._frr_conf)
+                await self._load(text, remaining)
                 remaining = await self._difference(config, self._frr_conf)
                 lost = reloading.lost(remaining, refusals, config.extras)
             if lost:
@@ -104,12 +101,22 @@ class ReloadApplier:
             raise refusal.RefusedError(f"FRR cannot use the configuration: {told}", found)
         return reloading.parse_difference(output)
 
+    async def _load(self, text: str, difference: reloading.Difference) -> tuple[int, str]:
+        """Reloads the text, which differs so from what runs; the file holds just the text afterwards."""
+        helping = "".join(f"{line}\n" for line in reloading.lines_that_help_removing(difference))
+        files.write_atomic(self._frr_conf, text + helping)
+        try:
+            return await self._run("--reload", self._frr_conf)
+        finally:
+            files.write_atomic(self._frr_conf, text)
+
     async def _restore(self, before: str | None) -> str:
         if before is None:
             self._frr_conf.unlink(missing_ok=True)
             return "there is no earlier configuration to return to"
         files.write_atomic(self._frr_conf, before)
-        status, _ = await self._run("--reload", self._frr_conf)
+        _, output = await self._run("--test", self._frr_conf)
+        status, _ = await self._load(before, reloading.parse_difference(output))
         # Exit status 1 alone says little (FRR 8.4 gives it for graceful-restart lines that it took): ask what still differs.
         if status != 0:
             status, output = await self._run("--test", self._frr_conf)

@@ -86,8 +86,13 @@ ROUTER_STATEMENTS = (
     "no bgp default ipv4-unicast",
     "bgp graceful-restart preserve-fw-state",
     "no bgp network import-check",
+    "coalesce-time 0",
 )
-"""What every instance has from its beginning."""
+"""What every instance has from its beginning.
+
+FRR waits a second for further neighbors before it tells a new one anything (bgpd/bgp_updgrp.c: coalesce timer). A prefix that it
+told earlier, for a policy that was evaluated again, and that goes while the timer runs, FRR 8 never withdraws.
+"""
 
 
 def instance(router: config.Router) -> tuple[Line, ...]:

@@ -93,6 +93,7 @@ class Program:
     announcer: Announcer = field(default_factory=Announcer)
     applier: Applier = field(default_factory=Applier)
     bgp: applying.Applying | None = None
+    landed: list[float] = field(default_factory=list)
 
     async def settle(self) -> None:
         """Until the program has nothing more to do; then one more cycle must have no effect at all."""
@@ -190,7 +191,8 @@ async def speaker(
     the_loop = speaker_loop.Loop(chosen, known, announcer, registry, status_seconds=0.02)
     author = perform.Author("metallb-speaker", node, owner)
     out = outbox.Outbox(perform.Performer(cluster, clock.ManualClock(), author), the_loop.failed, the_loop.performed)
-    bgp = applying.Applying(applier, the_loop.applied)
+    landed: list[float] = []
+    bgp = applying.Applying(applier, the_loop.applied, lambda _report, _before, since: landed.append(since))
     the_loop.connect(out, bgp, owner["uid"] if owner is not None else "")
     bgp.up()
 
@@ -209,7 +211,7 @@ async def speaker(
         ),
     )
     async with _running(cluster, speaker_loop.KINDS, take, the_loop.run(), out.run(), bgp.run(), *own_objects):
-        yield Program(cluster, out, the_loop, registry, announcer, applier, bgp)
+        yield Program(cluster, out, the_loop, registry, announcer, applier, bgp, landed)
 
 
 @contextlib.asynccontextmanager

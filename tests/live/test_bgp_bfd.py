@@ -63,7 +63,9 @@ async def test_a_cut_cable_is_noticed_within_some_intervals(net, nodes, interval
     for name, node in nodes.items():
         await node.apply(wanted(name, interval))
     has_legs(net, *NODES)
-    frr_pair.poll(lambda: (len(net["up"].show("show bfd peers json")), intervals(net)), (2, {("up", interval, interval)}).__eq__)
+    frr_pair.poll(
+        lambda: (len(net["up"].show("show bfd peers json")), intervals(net)), (2, {("up", interval, interval)}).__eq__
+    )
     steady = s.lives(net["n1"])
     with s.route_changes(net["up"]) as changes:
         cut = net.cut("n2")
