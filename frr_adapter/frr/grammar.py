@@ -176,6 +176,11 @@ def route_map(name: str, action: Action, sequence: int) -> Line:
     return Line(TOP, in_route_map(name, action, sequence)[0], name)
 
 
+def opens_entry(line: Line) -> bool:
+    """Whether the line makes a new entry, which has no `match` yet. Lines of a route-map mean nothing anywhere else."""
+    return line.path == TOP and line.text.startswith("route-map ") and f" {Action.DENY} " in line.text
+
+
 def no_route_map_entry(name: str, sequence: int) -> Line:
     """Removes one entry that permits."""
     return Line(TOP, _words("no route-map {} permit {}", name, sequence), name, may_be_absent=True)

