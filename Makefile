@@ -38,7 +38,7 @@ test-long: apt $(STAMP) ## What takes minutes: long histories, memory over 100,0
 
 test-frr10: apt $(STAMP) ## The live BGP tests on FRR 10 (Debian trixie in .cache/trixie)
 	@./containers/frr10-rootfs .cache/trixie
-	@FRR_ROOT=$(CURDIR)/.cache/trixie $(PY) -m pytest -q -m "live and frr" tests/live
+	@FRR_ROOT=$(CURDIR)/.cache/trixie $(PY) -m pytest -q -m "live and frr and not long" tests/live
 
 lint: $(STAMP) ## Style, types, floors
 	@$(VENV)/bin/ruff format --check .
