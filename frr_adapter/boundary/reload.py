@@ -6,6 +6,8 @@ in one line which statement FRR refused. Passwords never leave this module excep
 
 import asyncio
 import contextlib
+import os
+import signal
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -134,14 +136,17 @@ class ReloadApplier:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.STDOUT,
+                start_new_session=True,
             )
         except OSError as problem:
             raise errors.ApplyError(f"cannot start {self._frr_reload}: {problem.strerror}") from problem
         try:
-            output, _ = await asyncio.wait_for(process.communicate(), self._timeout)
+            async with asyncio.timeout(self._timeout):
+                output, _ = await process.communicate()
         except TimeoutError:
+            # With everything it started: a vtysh that waits for a hung daemon would send old lines when that one goes on.
             with contextlib.suppress(ProcessLookupError):
-                process.kill()
+                os.killpg(process.pid, signal.SIGKILL)
             await process.wait()
             raise errors.ApplyError(f"frr-reload {mode} gave no answer within {self._timeout:g} s") from None
         return process.returncode or 0, output.decode(errors="replace")
