@@ -53,6 +53,10 @@ OWN_NETWORK = [
     "tests/live/test_frr_reload.py",
     "tests/live/test_frr_hot.py",
     "tests/live/test_bgp_history.py",
+    "tests/live/test_bgp_sessions.py",
+    "tests/live/test_bgp_routes.py",
+    "tests/live/test_bgp_vrf.py",
+    "tests/live/test_bgp_other_routers.py",
 ]
 """Need root over a network of their own. Without root they run in a user namespace, where there is one."""
 

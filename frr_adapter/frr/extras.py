@@ -106,8 +106,8 @@ def _in_router(router: config.Router, path: list[str], words: list[str]) -> str:
     match bare:
         case ["bgp", "router-id", *_] if router.router_id and line != f"bgp router-id {router.router_id}":
             return f'a BGPPeer says "bgp router-id {router.router_id}"'
-        case ["coalesce-time", *_] if line != "coalesce-time 0":
-            return 'the speaker says "coalesce-time 0"'
+        case ["coalesce-time", *_] if line != grammar.COALESCE:
+            return f'the speaker says "{grammar.COALESCE}"'
         case ["network", prefix, *_]:
             return "a Service is behind this prefix" if _is_originated(router, prefix) else ""
         case ["neighbor", name, *rest]:

@@ -1,7 +1,7 @@
 """The first second of a session: what is told early and goes again meanwhile must not stay at the router.
 
-By itself FRR waits a second before it tells a new neighbor anything, so that several may share the work. Told earlier it is when a
-policy is evaluated again. FRR 8 leaves out of the withdrawals whoever still waits, and never comes back to them.
+By itself FRR waits a second before it tells a new neighbor anything, so that several may share the work; we let it wait a tenth.
+Told earlier it is when a policy is evaluated again. FRR 8 leaves out of the withdrawals whoever still waits, and never comes back.
 """
 
 import pytest

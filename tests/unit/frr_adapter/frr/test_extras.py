@@ -95,8 +95,8 @@ BAD = [
     (in_router("no network 192.0.2.1/32", "ipv4"), "a Service is behind this prefix"),
     (in_router("network 192.0.2.1/32 backdoor", "ipv4"), "a Service is behind this prefix"),
     (in_router("bgp default ipv4-unicast"), 'the speaker says "no bgp default ipv4-unicast"'),
-    (in_router("coalesce-time 1000"), 'the speaker says "coalesce-time 0"'),
-    (in_router("no coalesce-time 0"), 'the speaker says "coalesce-time 0"'),
+    (in_router("coalesce-time 1000"), 'the speaker says "coalesce-time 100"'),
+    (in_router("no coalesce-time 100"), 'the speaker says "coalesce-time 100"'),
     (
         in_router("no bgp graceful-restart preserve-fw-state"),
         'the speaker says "bgp graceful-restart preserve-fw-state"',
