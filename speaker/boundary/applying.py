@@ -4,8 +4,8 @@ Driven by the loop, which hands over a `FrrConfig` per cycle. It must never deci
 """
 
 import asyncio
-from collections.abc import Callable
-from typing import NoReturn
+from collections.abc import Callable, Coroutine
+from typing import Any, NoReturn
 
 from frr_adapter import errors
 from frr_adapter.boundary import logs, ports
@@ -15,6 +15,9 @@ _log = logs.get_logger()
 
 _FIRST_RETRY = 0.5
 _LONGEST_RETRY = 30.0
+
+FAREWELL_SECONDS = 20.0
+"""So long the end of the program waits for an apply that has begun; kubelet waits 30."""
 
 Outcome = reloading.ApplyReport | errors.ApplyError
 """How an attempt ended."""
@@ -99,7 +102,10 @@ class Applying:
         _log.info("FRR is up")
 
     async def run(self) -> NoReturn:
-        """Applies until cancelled. A failed attempt is repeated with growing pauses, or at once when something changed."""
+        """Applies until cancelled, which waits for an apply that has begun.
+
+        A failed attempt is repeated with growing pauses, or at once when something changed.
+        """
         pause = _FIRST_RETRY
         while True:
             await self._news.wait()
@@ -122,13 +128,26 @@ class Applying:
         self._lives += 1
         self._applier.forget()
 
+    @staticmethod
+    async def _finished(attempt: Coroutine[Any, Any, reloading.ApplyReport]) -> reloading.ApplyReport:
+        task = asyncio.create_task(attempt)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            # A shield is not enough: `asyncio.run` ends whatever still runs when the program is done.
+            await asyncio.wait({task}, timeout=FAREWELL_SECONDS)
+            if task.done() and not task.cancelled() and (problem := task.exception()):
+                _log.error("the last configuration was not taken", error=str(problem))
+            task.cancel()
+            raise
+
     async def _attempt(self, target: config.FrrConfig) -> bool:
         clock = asyncio.get_running_loop().time
         started, lives = clock(), self._lives
         since, before, unfinished = self._since, self._applied, self._is_unfinished
         self._since, self._is_unfinished = None, False
         try:
-            report = await self._applier.apply(target)
+            report = await self._finished(self._applier.apply(target))
         except errors.ApplyError as error:
             _log.error("FRR did not take the configuration", error=str(error))
             self._since = self._since if since is None else since

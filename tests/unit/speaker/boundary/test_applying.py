@@ -19,6 +19,7 @@ class Applier:
         self.go = asyncio.Semaphore(0)
         self.fails = False
         self.errors = []
+        self.ended = []
 
     def forget(self):
         self.forgot += 1
@@ -28,6 +29,7 @@ class Applier:
         await self.go.acquire()
         if self.fails:
             raise errors.ApplyError("no")
+        self.ended.append(wanted.hostname)
         return reloading.ApplyReport(way=reloading.Way.HOT, resets=("a: b",))
 
 
@@ -38,6 +40,7 @@ async def world():
     task = asyncio.create_task(made.run())
     yield made, applier
     task.cancel()
+    applier.go.release()  # for an apply that is under way
     with contextlib.suppress(asyncio.CancelledError):
         await task
 
@@ -85,6 +88,56 @@ async def test_what_is_wanted_while_frr_is_down_waits(world):
     assert applier.begun == []
     made.up()
     await begun(applier, "a")
+
+
+# ---- The end of the program ----
+
+
+class Shielded:
+    """As the real ones: whoever asked may go away, the apply goes on, as long as there is an event loop."""
+
+    def __init__(self, inner):
+        self.inner = inner
+        self.forget = inner.forget
+
+    async def apply(self, wanted):
+        return await asyncio.shield(self.inner.apply(wanted))
+
+
+def test_an_apply_that_has_begun_is_finished_before_the_program_ends():
+    applier = Applier()
+
+    async def program():
+        made = applying.Applying(Shielded(applier), applier.errors.append)
+        made.up()
+        made.want(config.FrrConfig("a"))
+        task = asyncio.create_task(made.run())
+        await begun(applier, "a")
+        task.cancel()
+        asyncio.get_running_loop().call_later(0.02, applier.go.release)
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+    asyncio.run(program())
+    assert applier.ended == ["a"]
+
+
+def test_the_program_ends_although_an_apply_does_not(monkeypatch):
+    monkeypatch.setattr(applying, "FAREWELL_SECONDS", 0.01)
+    applier = Applier()
+
+    async def program():
+        made = applying.Applying(Shielded(applier), applier.errors.append)
+        made.up()
+        made.want(config.FrrConfig("a"))
+        task = asyncio.create_task(made.run())
+        await begun(applier, "a")
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(program())
+    assert applier.ended == []
 
 
 # ---- How long changes take ----
