@@ -111,7 +111,10 @@ class Applying:
             await self._news.wait()
             self._news.clear()
             target = self._wanted
-            if target is None or not self._is_up or (target == self._applied and not self._is_unfinished):
+            if target is None or not self._is_up:
+                continue
+            if target == self._applied and not self._is_unfinished:
+                self._since = None  # what was wanted in between is not any more, and no later change waits for it
                 continue
             if await self._attempt(target):
                 pause = _FIRST_RETRY

@@ -207,6 +207,24 @@ async def test_what_changes_nothing_is_not_measured(measured):
     assert landed == []
 
 
+async def test_what_came_and_went_during_an_apply_is_not_measured_with_a_later_change(measured):
+    made, applier, landed = measured
+    made.up()
+    made.want(config.FrrConfig("a"))
+    await applied(made, applier)
+    made.want(config.FrrConfig("b"), 2.0)
+    await begun(applier, "a", "b")
+    made.want(config.FrrConfig("c"), 3.0)
+    made.want(config.FrrConfig("b"), 4.0)
+    await applied(made, applier)
+    for _ in range(5):
+        await asyncio.sleep(0)
+    made.want(config.FrrConfig("d"), 5000.0)
+    await applied(made, applier)
+    assert applier.begun == ["a", "b", "d"]
+    assert landed == [("a", 2.0), ("b", 5000.0)]
+
+
 async def test_the_same_again_when_more_of_it_can_be_done(world):
     made, applier = world
     made.up()
