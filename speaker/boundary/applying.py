@@ -157,6 +157,13 @@ class Applying:
             self._is_unfinished |= unfinished
             self._told(error)
             return False
+        except Exception as problem:
+            # A mistake of ours: FRR goes on with what it has, and layer 2 on this node must not end for it. What runs is not known.
+            _log.exception("applying failed")
+            self._since = self._since if since is None else since
+            self._forget()
+            self._told(errors.ApplyError(f"unexpected {type(problem).__name__}; the log says more"))
+            return False
         if lives == self._lives:  # a daemon that died meanwhile, back or not, has forgotten everything
             self._applied = target
         _log.info(

@@ -18,6 +18,7 @@ class Applier:
         self.forgot = 0
         self.go = asyncio.Semaphore(0)
         self.fails = False
+        self.bug = False
         self.errors = []
         self.ended = []
 
@@ -27,6 +28,8 @@ class Applier:
     async def apply(self, wanted):
         self.begun.append(wanted.hostname)
         await self.go.acquire()
+        if self.bug:
+            raise KeyError("of our own making")
         if self.fails:
             raise errors.ApplyError("no")
         self.ended.append(wanted.hostname)
@@ -88,6 +91,25 @@ async def test_what_is_wanted_while_frr_is_down_waits(world):
     assert applier.begun == []
     made.up()
     await begun(applier, "a")
+
+
+async def test_a_mistake_of_ours_is_told_and_everything_is_compared_anew(world):
+    made, applier = world
+    made.up()
+    applier.bug = True
+    made.want(config.FrrConfig("a"))
+    applier.go.release()
+    async with asyncio.timeout(5):
+        while not applier.errors:
+            await asyncio.sleep(0)
+    assert [str(each) for each in applier.errors] == ["unexpected KeyError; the log says more"]
+    assert applier.forgot == 2
+    applier.bug = False
+    applier.go.release()
+    async with asyncio.timeout(5):
+        while not made.is_applied:
+            await asyncio.sleep(0.01)
+    assert applier.begun == ["a", "a"]
 
 
 # ---- The end of the program ----
