@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from frr_adapter import errors
 from frr_adapter.boundary import logs, ports
-from frr_adapter.frr import config, reloading
+from frr_adapter.frr import config, reloading, statements
 
 _log = logs.get_logger()
 
@@ -46,6 +46,7 @@ class Applying:
         self._is_up = False
         self._trouble = ""
         self._lives = 0  # of FRR: what was applied to an earlier one does not count
+        self._starts = 0
         self._news = asyncio.Event()
 
     @property
@@ -97,6 +98,7 @@ class Applying:
     def up(self) -> None:
         """All daemons answer; whatever they run is compared with what is wanted."""
         self._is_up, self._trouble = True, ""
+        self._starts += 1
         self._forget()
         self._news.set()
         _log.info("FRR is up")
@@ -104,7 +106,8 @@ class Applying:
     async def run(self) -> NoReturn:
         """Applies until cancelled, which waits for an apply that has begun.
 
-        A failed attempt is repeated with growing pauses, or at once when something changed.
+        A failed attempt is repeated with growing pauses, or at once when something changed that may help: other prefixes do not, and
+        services change all the time, while each attempt is a reload and the way back.
         """
         pause = _FIRST_RETRY
         while True:
@@ -116,15 +119,24 @@ class Applying:
             if target == self._applied and not self._is_unfinished:
                 self._since = None  # what was wanted in between is not any more, and no later change waits for it
                 continue
+            starts = self._starts
             if await self._attempt(target):
                 pause = _FIRST_RETRY
                 continue
             try:
                 async with asyncio.timeout(pause):
-                    await self._news.wait()
+                    await self._something_else(target, starts)
             except TimeoutError:
                 pause = min(pause * 2, _LONGEST_RETRY)
             self._news.set()
+
+    async def _something_else(self, failed: config.FrrConfig, starts: int) -> None:
+        rest = statements.without_prefixes(failed)
+        while True:
+            await self._news.wait()
+            if starts != self._starts or (self._wanted and statements.without_prefixes(self._wanted) != rest):
+                return
+            self._news.clear()
 
     def _forget(self) -> None:
         self._applied = None

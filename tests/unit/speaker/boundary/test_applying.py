@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ipaddress
 
 import pytest
 
@@ -91,6 +92,40 @@ async def test_what_is_wanted_while_frr_is_down_waits(world):
     assert applier.begun == []
     made.up()
     await begun(applier, "a")
+
+
+def with_prefix(address, host="a"):
+    origination = config.Origination(ipaddress.ip_network(address), "class-1")
+    return config.FrrConfig(
+        host, routers=(config.Router(64600, families=(config.AddressFamily("ipv4", (origination,)),)),)
+    )
+
+
+async def test_what_was_refused_is_not_tried_again_with_every_other_prefix(world, monkeypatch):
+    monkeypatch.setattr(applying, "_FIRST_RETRY", 0.2)
+    made, applier = world
+    made.up()
+    applier.fails = True
+    clock = asyncio.get_running_loop().time
+    started, number = clock(), 0
+    applier.go = asyncio.Semaphore(1000)
+    while len(applier.begun) < 3:
+        number += 1
+        made.want(with_prefix(f"192.0.{number // 250}.{number % 250}"))
+        await asyncio.sleep(0.001)
+    # The pauses are 0.2 and 0.4 s: many changes, three attempts.
+    assert clock() - started >= 0.55
+    assert number > 20
+    made.want(with_prefix("192.0.2.1", host="b"))
+    async with asyncio.timeout(0.6):
+        while applier.begun[-1] != "b":
+            await asyncio.sleep(0)
+    made.down()
+    applier.fails = False
+    made.up()
+    async with asyncio.timeout(0.6):
+        while not made.is_applied:
+            await asyncio.sleep(0)
 
 
 async def test_a_mistake_of_ours_is_told_and_everything_is_compared_anew(world):
