@@ -154,7 +154,8 @@ class ReloadApplier:
 
 def _read(path: Path) -> str | None:
     try:
-        return path.read_text(encoding="utf-8")
+        # Whoever wrote it before us may have had another encoding; FRR does not care what comments are made of.
+        return path.read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
         return None
 

@@ -26,6 +26,8 @@ class BfdCare:
         self._counted = counted
         self._again: Callable[[], None] = lambda: None
         self._memory = bfd_care.NOTHING_SEEN
+        self._is_asked = False  # in this life of FRR: a look at an earlier one may still be on its way
+        self._lives = 0
         self._wanted = frr_config.FrrConfig("")
         self._one_sided: frozenset[show.SessionKey] = frozenset()
         self._repairs: tuple[show.SessionKey, ...] = ()
@@ -38,7 +40,8 @@ class BfdCare:
 
     def forget(self) -> None:
         """As `ports.Applier`; bgpd is asked before the next apply what it has."""
-        self._memory = bfd_care.NOTHING_SEEN
+        self._memory, self._is_asked = bfd_care.NOTHING_SEEN, False
+        self._lives += 1
         self._inner.forget()
 
     async def apply(self, config: frr_config.FrrConfig) -> reloading.ApplyReport:
@@ -46,16 +49,20 @@ class BfdCare:
         async with self._turn:
             self._wanted = config
             wanted = bfd_care.with_bfd(config)
-            if wanted - self._memory.released:
+            if wanted and (not self._is_asked or wanted - self._memory.released):
                 # Whatever was seen before: a session that has BFD must not lose it by mistake.
+                lives = self._lives
                 sessions = await self._sessions()
+                if lives != self._lives:
+                    raise errors.ApplyError("FRR went away while bgpd was asked about its sessions")
+                self._is_asked = True
                 self._memory = bfd_care.seen(self._memory, wanted, sessions, self._now())
             self._show_held()
             return await self._inner.apply(bfd_care.held(config, self._memory))
 
     def observed(self, sessions: tuple[show.Session, ...] | None, bfd: tuple[show.BfdSession, ...] | None) -> None:
         """What bgpd and bfdd said just now; None from a daemon that did not answer."""
-        if sessions is None:
+        if sessions is None or not self._is_asked:
             self._tell_one_sided(frozenset())
             return
         wanted, now = bfd_care.with_bfd(self._wanted), self._now()

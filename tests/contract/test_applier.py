@@ -115,6 +115,12 @@ async def test_what_frr_said_and_what_became_of_it(real):
         await real.apply(_config(extras="syntax refused"))
 
 
+async def test_a_file_in_another_encoding_is_replaced(real, tmp_path):
+    (tmp_path / "frr.conf").write_bytes(b"! caf\xe9\n")
+    await real.apply(_config())
+    assert "router bgp" in (tmp_path / "frr.conf").read_text()
+
+
 async def test_a_hanging_program_is_ended(tmp_path, real):
     patient = reload.ReloadApplier(tmp_path / "frr.conf", tmp_path / "frr-reload", TEMPLATES, timeout=0.5)
     with pytest.raises(errors.ApplyError, match=r"frr-reload --test gave no answer within 0.5 s"):

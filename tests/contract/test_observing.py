@@ -286,6 +286,30 @@ async def test_what_runs_is_asked_before_anything_is_held_back(world, care):
     assert care.inner.applied[-1] != settings()
 
 
+async def test_a_late_look_at_an_earlier_life_of_frr_releases_nothing(world, care):
+    world.says(**{"10_99_0_1": neighbor(bfd="Up")})
+    await care.apply(settings())
+    assert care.inner.applied == [settings()]
+    care.forget()
+    care.observed((session(bfd="Up"),), None)
+    world.says(**{"10_99_0_1": neighbor("Active")})
+    await care.apply(settings())
+    assert care.inner.applied[-1] != settings()
+    care.observed((session(),), None)
+    await care.apply(settings())
+    assert care.inner.applied[-1] == settings()
+
+
+async def test_nothing_is_applied_when_frr_goes_away_while_it_is_asked(world, care):
+    world.says(**{"10_99_0_1": neighbor(bfd="Up")})
+    task = asyncio.create_task(care.apply(settings()))
+    await asyncio.sleep(0)
+    care.forget()
+    with pytest.raises(errors.ApplyError, match="went away"):
+        await task
+    assert care.inner.applied == []
+
+
 async def test_bgpd_is_not_asked_where_nobody_wants_bfd_or_everybody_has_it(world, care):
     await care.apply(settings(bfd=False))
     assert world.bgpd.heard == []
