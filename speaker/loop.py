@@ -199,7 +199,8 @@ class Loop:
             reasons.append(f"the last cycle failed: {self._cycle_error}")
         if self._bgp is not None and not self._bgp.is_up:
             reasons.append(": ".join(filter(None, ("FRR does not answer", self._bgp.trouble))))
-        elif self._bgp is not None and not self._bgp.is_applied:
+        elif self._bgp is not None and not self._bgp.is_applied and (self._apply_error or self._bgp.applied is None):
+            # A change on its way to an FRR that runs the last one is no reason: there is always one somewhere.
             reasons.append(f"FRR does not run the wanted configuration: {self._apply_error or 'being applied'}")
         return tuple(reasons)
 

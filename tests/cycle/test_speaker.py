@@ -1,5 +1,6 @@
 """The speaker as a whole on an in-memory cluster: what it wants from FRR and the wire, and that it then keeps still."""
 
+import dataclasses
 import ipaddress
 
 from frr_adapter import refs
@@ -180,3 +181,12 @@ async def test_a_missing_interface_is_told_on_the_service():
             told += program.events("announceFailed")
     assert len(set(told)) == 1
     assert "eth7" in told[0]
+
+
+async def test_a_change_on_its_way_is_no_reason_to_be_unready():
+    async with world.speaker(announced()) as program:
+        await program.settle()
+        wanted = dataclasses.replace(program.bgp.wanted, hostname="other")
+        program.bgp.want(wanted)
+        assert not program.bgp.is_applied
+        assert program.loop.unready() == ()

@@ -99,7 +99,7 @@ class Program:
         """Until the program has nothing more to do; then one more cycle must have no effect at all."""
 
         def is_ready() -> bool:
-            return not self.loop.unready()
+            return not self.loop.unready() and (self.bgp is None or self.bgp.is_applied)
 
         await quiet(self.cluster, self.out, is_ready)
         before = (len(self.cluster.writes), len(self.announcer.plans), len(self.applier.applied))
