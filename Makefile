@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 VENV ?= .venv
 PY := $(VENV)/bin/python
-APT_PACKAGES := python3 python3-venv frr frr-pythontools iproute2 nftables procps util-linux
+APT_PACKAGES := python3 python3-venv frr frr-pythontools iproute2 nftables procps util-linux bird2 gobgpd
 STAMP := $(VENV)/.installed
 
 .PHONY: help lab lab-down test test-unit test-long test-frr10 lint bench crds lock apt clean
@@ -33,12 +33,12 @@ test: apt $(STAMP) ## All tests, with a summary
 test-unit: $(STAMP) ## The tests that need neither root nor FRR
 	@$(PY) -m pytest -q tests/test_house.py tests/unit tests/cases tests/cycle
 
-test-long: $(STAMP) ## What takes minutes: long histories, memory over 100,000 Services
-	@$(PY) -m pytest -q -m long tests/unit tests/cycle tests/contract
+test-long: apt $(STAMP) ## What takes minutes: long histories, memory over 100,000 Services
+	@$(PY) -m pytest -q -m long tests/unit tests/cycle tests/contract tests/live
 
 test-frr10: apt $(STAMP) ## The live BGP tests on FRR 10 (Debian trixie in .cache/trixie)
 	@./containers/frr10-rootfs .cache/trixie
-	@FRR_ROOT=$(CURDIR)/.cache/trixie $(PY) -m pytest -q -m "live and frr" tests/live
+	@FRR_ROOT=$(CURDIR)/.cache/trixie $(PY) -m pytest -q -m "live and frr and not long" tests/live
 
 lint: $(STAMP) ## Style, types, floors
 	@$(VENV)/bin/ruff format --check .

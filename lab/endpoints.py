@@ -12,11 +12,14 @@ from pathlib import Path
 from lab import kube, slices
 
 _VERSION = "discovery.k8s.io/v1"
+Key = tuple[str, str]
+"""Namespace and name."""
 
 
 async def run(kubeconfig: Path) -> None:
     """Compare after every change. Never returns."""
     changed = asyncio.Event()
+    due: set[Key] = set()
     async with kube.Api(kube.read_kubeconfig(kubeconfig)) as api:
         services = kube.Mirror(api, kube.path_of("v1", "Service"), changed)
         pods = kube.Mirror(api, kube.path_of("v1", "Pod"), changed)
@@ -27,33 +30,42 @@ async def run(kubeconfig: Path) -> None:
             while True:
                 await changed.wait()
                 changed.clear()
-                if services.listed and pods.listed and present.listed:
-                    try:
-                        await _compare(api, services, pods, present)
-                    except kube.ApiError as error:
-                        print(f"endpoints: {error}", flush=True)
-                        await asyncio.sleep(0.5)
-                        changed.set()
+                if not (services.listed and pods.listed and present.listed):
+                    continue
+                due |= _concerned(services, pods, present)
+                try:
+                    for key in sorted(due):
+                        await _compare(api, key, services.objects.get(key), pods, present)
+                        due.discard(key)
+                except kube.ApiError as error:
+                    print(f"endpoints: {error}", flush=True)
+                    await asyncio.sleep(0.5)
+                    changed.set()
 
 
-async def _compare(api: kube.Api, services: kube.Mirror, pods: kube.Mirror, present: kube.Mirror) -> None:
-    """One cycle: write what differs, delete what nobody wants."""
-    want = {
-        (each["metadata"]["namespace"], each["metadata"]["name"]): each
-        for service in list(services.objects.values())
-        for each in slices.wanted(service, pods.objects.values())
-    }
-    for key, each in want.items():
-        have = present.objects.get(key)
+def _concerned(services: kube.Mirror, pods: kube.Mirror, present: kube.Mirror) -> set[Key]:
+    """Services to look at again: those that are new or different, and those whose slices are; all of them when a pod is."""
+    found = services.news() | {slices.service_of(*key) for key in present.news()}
+    return found | services.objects.keys() if pods.news() else found
+
+
+async def _compare(api: kube.Api, key: Key, service: kube.Json | None, pods: kube.Mirror, present: kube.Mirror) -> None:
+    """One Service: write what differs, delete what nobody wants."""
+    wanted = () if service is None else slices.wanted(service, pods.objects.values())
+    names = {each["metadata"]["name"] for each in wanted}
+    for each in wanted:
+        place = (key[0], each["metadata"]["name"])
+        have = present.objects.get(place)
         if have is None or not slices.is_same(have, each):
-            present.objects[key] = await api.apply(each)
-            print(f"endpoints: {key[0]}/{key[1]}: {len(each['endpoints'])} endpoints", flush=True)
-    for key, have in list(present.objects.items()):
-        labels = have["metadata"].get("labels") or {}
-        if key not in want and labels.get("endpointslice.kubernetes.io/managed-by") == slices.MANAGED_BY:
-            await api.delete(kube.path_of(_VERSION, "EndpointSlice", *key))
-            present.objects.pop(key, None)
-            print(f"endpoints: {key[0]}/{key[1]}: deleted", flush=True)
+            present.objects[place] = await api.apply(each)
+            print(f"endpoints: {place[0]}/{place[1]}: {len(each['endpoints'])} endpoints", flush=True)
+    for name in slices.names(key[1]):
+        have = present.objects.get((key[0], name))
+        if have is None or name in names or not slices.is_ours(have):
+            continue
+        await api.delete(kube.path_of(_VERSION, "EndpointSlice", key[0], name))
+        present.objects.pop((key[0], name), None)
+        print(f"endpoints: {key[0]}/{name}: deleted", flush=True)
 
 
 def main() -> None:

@@ -11,6 +11,9 @@ from pathlib import Path
 
 from lab import kube, rules
 
+_REST = 4
+"""So many times as long as the last loading took nothing is loaded."""
+
 
 async def load(path: Path, text: str) -> str:
     """Load a ruleset into the namespace at `path`, whole or not at all; what nft said, empty when it worked."""
@@ -37,6 +40,7 @@ async def run(kubeconfig: Path, nodes: dict[str, Path]) -> None:
                 changed.clear()
                 if not (services.listed and slices.listed):
                     continue
+                started = asyncio.get_running_loop().time()
                 for node, path in nodes.items():
                     text = rules.ruleset(services.objects.values(), slices.objects.values(), node)
                     if loaded.get(node) != text:
@@ -46,6 +50,8 @@ async def run(kubeconfig: Path, nodes: dict[str, Path]) -> None:
                             loaded.pop(node, None)
                         else:
                             loaded[node] = text
+                # A ruleset is loaded whole: with thousands of services that must leave the machine to others most of the time.
+                await asyncio.sleep(_REST * (asyncio.get_running_loop().time() - started))
 
 
 def main() -> None:

@@ -214,6 +214,7 @@ class Mirror:
     def __init__(self, api: Api, path: str, changed: asyncio.Event) -> None:
         self.objects: dict[tuple[str, str], Json] = {}
         self.listed = False
+        self._news: set[tuple[str, str]] = set()
         self._api = api
         self._path = path
         self._changed = changed
@@ -227,9 +228,16 @@ class Mirror:
                 print(f"{error}", flush=True)
                 await asyncio.sleep(0.5)
 
+    def news(self) -> set[tuple[str, str]]:
+        """Namespace and name of what came, changed or went since the last call."""
+        found, self._news = self._news, set()
+        return found
+
     async def _once(self) -> None:
         listing = await self._api.call("GET", self._path)
+        before = self.objects.keys()
         self.objects = {_key(item): item for item in listing.get("items") or []}
+        self._news |= before | self.objects.keys()
         self.listed = True
         self._changed.set()
         version = listing["metadata"]["resourceVersion"]
@@ -241,6 +249,7 @@ class Mirror:
                 version = item["metadata"]["resourceVersion"]
                 if event["type"] == "BOOKMARK":
                     continue
+                self._news.add(_key(item))
                 if event["type"] == "DELETED":
                     self.objects.pop(_key(item), None)
                 else:

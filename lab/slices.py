@@ -10,6 +10,25 @@ from lab.kube import Json
 MANAGED_BY = "frr-adapter-lab"
 
 
+_FAMILIES = ("IPv4", "IPv6")
+
+
+def names(service: str) -> tuple[str, ...]:
+    """All names that slices of a Service of that name may have."""
+    return tuple(f"{service}-{family.lower()}" for family in _FAMILIES)
+
+
+def service_of(namespace: str, name: str) -> tuple[str, str]:
+    """Namespace and name of the Service whose slice has that name."""
+    return namespace, name.rpartition("-")[0]
+
+
+def is_ours(present: Json) -> bool:
+    """Whether the lab made the slice."""
+    labels = present["metadata"].get("labels") or {}
+    return bool(labels.get("endpointslice.kubernetes.io/managed-by") == MANAGED_BY)
+
+
 def wanted(service: Json, pods: Iterable[Json]) -> tuple[Json, ...]:
     """One slice for each address family of the Service; none when it has no selector."""
     spec, meta = service.get("spec") or {}, service["metadata"]

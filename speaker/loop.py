@@ -90,6 +90,7 @@ class Loop:
         self._l2_planner = l2_plan.Planner(
             settings.node_name, ignore_exclude=settings.ignore_exclude_lb, keeps=settings.l2_owner == "keep"
         )
+        self._settling = l2_plan.Settling()
         self._live: Callable[[], values.Live | None] = lambda: None
         self._client_metrics = metrics.ClientMetrics(registry)
         self._speaker_metrics = metrics.SpeakerMetrics(registry)
@@ -235,7 +236,8 @@ class Loop:
             reasons.append(f"the last cycle failed: {self._cycle_error}")
         if self._bgp is not None and not self._bgp.is_up:
             reasons.append(": ".join(filter(None, ("FRR does not answer", self._bgp.trouble))))
-        elif self._bgp is not None and not self._bgp.is_applied:
+        elif self._bgp is not None and not self._bgp.is_applied and (self._apply_error or self._bgp.applied is None):
+            # A change on its way to an FRR that runs the last one is no reason: there is always one somewhere.
             reasons.append(f"FRR does not run the wanted configuration: {self._apply_error or 'being applied'}")
         return tuple(reasons)
 
@@ -273,7 +275,7 @@ class Loop:
         layer2, layer2_decisions = self._l2_planner.plan(world, live=self._live())
         self._announcer.set_plan(layer2)
         held = self._announcer.held()
-        layer2_decisions = l2_plan.settled(layer2_decisions, held)
+        layer2_decisions = self._settling.settle(layer2_decisions, held)
         decisions: tuple[tuple[values.Decision, ...], ...] = ((), layer2_decisions)
         routes = 0
         if self._bgp is not None:
@@ -284,6 +286,9 @@ class Loop:
         self._layer2 = (layer2, decisions[1])
         changes = self._diary.follow(decisions)
         node = self._settings.node_name
+        for change in changes:  # at once: the diary tells each change only one time
+            ips = () if change.reason else map(str, change.addresses)
+            self._speaker_metrics.set_announced(change.service, str(change.protocol), node, ips)
         unreachable = l2_plan.unreachable(layer2, self._announcer.known_interfaces())
         warnings = (
             *report.unreachable_events(unreachable, self._diary.announced, world, node),
@@ -308,9 +313,6 @@ class Loop:
         """Logs, metrics and the ConfigurationState object; each only when something is new."""
         for change in changes:
             shown = [str(address) for address in change.addresses]
-            self._speaker_metrics.set_announced(
-                change.service, str(change.protocol), self._settings.node_name, () if change.reason else shown
-            )
             if change.reason:
                 _log.info(
                     "withdrawn", service=change.service, protocol=str(change.protocol), ips=shown, reason=change.reason

@@ -28,12 +28,15 @@ CHECKS = (
 )
 PLAIN = (sys.executable, "-m", "pytest")
 ROOTLESS = ("unshare", "--user", "--map-root-user", "--net", "--mount", sys.executable, "-m", "tests.live.rootless")
-STAGES = (
-    ("house", ["tests/test_house.py"]),
-    ("unit", ["tests/unit", "tests/cases"]),
-    ("cycle", ["tests/cycle"]),
-    ("contract", ["tests/contract"]),
-    ("live", ["tests/live"]),
+TWO_AT_A_TIME = ["-n", "2", "--dist", "loadfile"]
+"""Live tests wait for daemons and timers most of the time. Each file has machines of its own; its tests stay together."""
+
+STAGES: tuple[tuple[str, list[str], list[str]], ...] = (
+    ("house", ["tests/test_house.py"], []),
+    ("unit", ["tests/unit", "tests/cases"], []),
+    ("cycle", ["tests/cycle"], []),
+    ("contract", ["tests/contract"], []),
+    ("live", ["tests/live"], TWO_AT_A_TIME),
 )
 
 
@@ -53,6 +56,10 @@ OWN_NETWORK = [
     "tests/live/test_frr_reload.py",
     "tests/live/test_frr_hot.py",
     "tests/live/test_bgp_history.py",
+    "tests/live/test_bgp_sessions.py",
+    "tests/live/test_bgp_routes.py",
+    "tests/live/test_bgp_vrf.py",
+    "tests/live/test_bgp_other_routers.py",
 ]
 """Need root over a network of their own. Without root they run in a user namespace, where there is one."""
 
@@ -104,9 +111,9 @@ def main(extra: list[str]) -> int:
             results += [check(name, command) for name, command in CHECKS]
         can_unshare = os.geteuid() != 0 and subprocess.run([*ROOTLESS[:5], "true"], check=False).returncode == 0
         elsewhere = [f"--ignore={path}" for path in OWN_NETWORK] if can_unshare else []
-        for name, paths in STAGES:
+        for name, paths, how in STAGES:
             print(f"== {name}", flush=True)
-            results.append(pytest(name, paths, [*elsewhere, *extra], Path(scratch) / f"{name}.xml"))
+            results.append(pytest(name, paths, [*how, *elsewhere, *extra], Path(scratch) / f"{name}.xml"))
         if can_unshare:
             print("== live, in a user namespace", flush=True)
             results.append(pytest("live, rootless", OWN_NETWORK, extra, Path(scratch) / "rootless.xml", ROOTLESS))

@@ -10,7 +10,7 @@ import dataclasses
 import enum
 import itertools
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +25,7 @@ _log = logs.get_logger()
 _UNKNOWN = 2  # lib/command.h: CMD_ERR_NO_MATCH
 _REFUSED = 13  # lib/command.h: CMD_WARNING_CONFIG_FAILED
 _VERSION = re.compile(r"FRRouting ((\d+)\S*)")
+_FROM_TOP = ("end", "configure terminal")
 _ASKED = (Daemon.BGPD, Daemon.BFDD)
 
 # What FRR says although it took the line.
@@ -186,13 +187,9 @@ class HotApplier:
     async def _told(self, batch: delta.Batch, process: str) -> None:
         connection = await self._connection(process)
         window = 1 if process == loading.POLICY_DAEMONS[0] else 64
-        for path, group in itertools.groupby(batch.lines, key=lambda line: line.path):
-            lines = tuple(group)
-            enter = ("end",) if path is None else ("end", "configure terminal", *path)
-            # A line at the top may open a block of its own, so each of them starts anew from the top.
-            for part in ((line,) for line in lines) if path == grammar.TOP else (lines,):
-                await self._lines(connection, batch.daemon, _plain(enter), window)
-                await self._lines(connection, batch.daemon, part, window)
+        for enter, lines in _groups(batch.lines):
+            await self._lines(connection, batch.daemon, _plain(enter), window)
+            await self._lines(connection, batch.daemon, lines, window)
         await self._lines(connection, batch.daemon, _plain(("end",)), window)
 
     async def _lines(self, connection: vty.Vty, daemon: Daemon, lines: tuple[grammar.Line, ...], window: int) -> None:
@@ -279,6 +276,29 @@ def _resets(applied: frr_config.FrrConfig, wanted: frr_config.FrrConfig) -> tupl
         return resets.resets(applied, wanted)
     except errors.ApplyError:  # as above; then only the reload itself shows it
         return ()
+
+
+def _groups(lines: Iterable[grammar.Line]) -> Iterator[tuple[tuple[str, ...], tuple[grammar.Line, ...]]]:
+    """Lines that go together, and how their block is entered from the top.
+
+    A line at the top may open a block of its own, so each of them starts anew. One that makes a new entry takes the lines of that
+    entry along: they leave in one write, and bgpd reads them at once. Until its `match` is in, an entry concerns every class.
+    """
+    opened: tuple[grammar.Line, ...] = ()
+    for path, group in itertools.groupby(lines, key=lambda line: line.path):
+        block = tuple(group)
+        if opened and path == (opened[0].text,):
+            yield _FROM_TOP, (*opened, *block)
+            opened = ()
+            continue
+        for single in (opened, *((line,) for line in block if path == grammar.TOP)):
+            if single and not (single[0] is block[-1] and grammar.opens_entry(single[0])):
+                yield _FROM_TOP, single
+        opened = block[-1:] if path == grammar.TOP and grammar.opens_entry(block[-1]) else ()
+        if path != grammar.TOP:
+            yield ("end",) if path is None else (*_FROM_TOP, *path), block
+    if opened:
+        yield _FROM_TOP, opened
 
 
 def _plain(texts: tuple[str, ...]) -> tuple[grammar.Line, ...]:

@@ -39,7 +39,9 @@ class Proofreader:
             _log.warning("cannot proof-read for FRR", program=str(self._vtysh), problem=problem.strerror)
             return ()
         try:
-            output, _ = await asyncio.wait_for(process.communicate(), self._timeout)
+            # Not wait_for: before Python 3.12 it forgets that it was cancelled when what it waits for is done at that moment.
+            async with asyncio.timeout(self._timeout):
+                output, _ = await process.communicate()
         except TimeoutError:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()

@@ -6,6 +6,8 @@ in one line which statement FRR refused. Passwords never leave this module excep
 
 import asyncio
 import contextlib
+import os
+import signal
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -67,10 +69,7 @@ class ReloadApplier:
             if not wanted:
                 files.write_atomic(self._frr_conf, text)
                 return reloading.ApplyReport()
-            helping = "".join(f"{line}\n" for line in reloading.lines_that_help_removing(wanted))
-            files.write_atomic(self._frr_conf, text + helping)
-            status, output = await self._run("--reload", self._frr_conf)
-            files.write_atomic(self._frr_conf, text)
+            status, output = await self._load(text, wanted)
             remaining = await self._difference(config, self._frr_conf)
             refusals = reloading.parse_refusals(output)
             lost = reloading.lost(remaining, refusals, config.extras)
@@ -81,7 +80,7 @@ class ReloadApplier:
                     _hidden(reloading.blamed(lost, refusals), config),
                 )
             if lost:
-                await self._run("--reload", self._frr_conf)
+                await self._load(text, remaining)
                 remaining = await self._difference(config, self._frr_conf)
                 lost = reloading.lost(remaining, refusals, config.extras)
             if lost:
@@ -104,12 +103,22 @@ class ReloadApplier:
             raise refusal.RefusedError(f"FRR cannot use the configuration: {told}", found)
         return reloading.parse_difference(output)
 
+    async def _load(self, text: str, difference: reloading.Difference) -> tuple[int, str]:
+        """Reloads the text, which differs so from what runs; the file holds just the text afterwards."""
+        helping = "".join(f"{line}\n" for line in reloading.lines_that_help_removing(difference))
+        files.write_atomic(self._frr_conf, text + helping)
+        try:
+            return await self._run("--reload", self._frr_conf)
+        finally:
+            files.write_atomic(self._frr_conf, text)
+
     async def _restore(self, before: str | None) -> str:
         if before is None:
             self._frr_conf.unlink(missing_ok=True)
             return "there is no earlier configuration to return to"
         files.write_atomic(self._frr_conf, before)
-        status, _ = await self._run("--reload", self._frr_conf)
+        _, output = await self._run("--test", self._frr_conf)
+        status, _ = await self._load(before, reloading.parse_difference(output))
         # Exit status 1 alone says little (FRR 8.4 gives it for graceful-restart lines that it took): ask what still differs.
         if status != 0:
             status, output = await self._run("--test", self._frr_conf)
@@ -127,14 +136,17 @@ class ReloadApplier:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.STDOUT,
+                start_new_session=True,
             )
         except OSError as problem:
             raise errors.ApplyError(f"cannot start {self._frr_reload}: {problem.strerror}") from problem
         try:
-            output, _ = await asyncio.wait_for(process.communicate(), self._timeout)
+            async with asyncio.timeout(self._timeout):
+                output, _ = await process.communicate()
         except TimeoutError:
+            # With everything it started: a vtysh that waits for a hung daemon would send old lines when that one goes on.
             with contextlib.suppress(ProcessLookupError):
-                process.kill()
+                os.killpg(process.pid, signal.SIGKILL)
             await process.wait()
             raise errors.ApplyError(f"frr-reload {mode} gave no answer within {self._timeout:g} s") from None
         return process.returncode or 0, output.decode(errors="replace")
@@ -142,7 +154,8 @@ class ReloadApplier:
 
 def _read(path: Path) -> str | None:
     try:
-        return path.read_text(encoding="utf-8")
+        # Whoever wrote it before us may have had another encoding; FRR does not care what comments are made of.
+        return path.read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
         return None
 

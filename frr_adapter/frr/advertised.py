@@ -34,7 +34,8 @@ class NewPrefix:
 def new_prefix(before: config.FrrConfig, lines: tuple[str, ...]) -> NewPrefix | None:
     """The first of the lines of an `ApplyReport` that originates what `before` did not; None when there is none.
 
-    A prefix that only moved between classes says nothing: its neighbors were told of it long ago.
+    A prefix that only moved between classes says nothing: its neighbors were told of it long ago. Nor do lines of the user's own that
+    spell a prefix otherwise than FRR prints it.
     """
     for line in lines[:_LINES]:
         router, _, rest = line.partition(" / ")
@@ -43,12 +44,20 @@ def new_prefix(before: config.FrrConfig, lines: tuple[str, ...]) -> NewPrefix | 
         if words[:1] != ["network"] or not block.startswith("address-family "):
             continue
         where = router.split()  # router bgp ASN [vrf NAME]
-        found = NewPrefix(
-            where[4] if len(where) > 4 else show.DEFAULT_VRF, block.split()[1], ipaddress.ip_network(words[1])
-        )
+        prefix = _prefix(words[1:])
+        if prefix is None:
+            continue
+        found = NewPrefix(where[4] if len(where) > 4 else show.DEFAULT_VRF, block.split()[1], prefix)
         if not _is_originated(before, found):
             return found
     return None
+
+
+def _prefix(words: list[str]) -> addresses.Network | None:
+    try:
+        return ipaddress.ip_network(words[0]) if words else None
+    except ValueError:
+        return None
 
 
 def _is_originated(settings: config.FrrConfig, item: NewPrefix) -> bool:

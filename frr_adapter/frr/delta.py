@@ -6,13 +6,15 @@ that no prefix is missing, goes to the wrong neighbor or meets a half-configured
 1. host name, logging, interfaces that come, BFD profiles that come or change;
 2. classes and policies that come, entries that come (closed until complete) or change;
 3. BGP instances that go, then those that come; neighbors that go, that come (shut down) or change; address families;
-4. prefixes that come or move to another class, prefixes that go;
-5. entries, policies and classes that nobody uses any more; the new neighbors are opened; edited policies are evaluated again;
+4. prefixes that move to another class, prefixes that go;
+5. entries, policies and classes that nobody uses any more; prefixes that come (not before: an entry that goes is not about them);
+   the new neighbors are opened; edited policies are evaluated again;
 6. interfaces and BFD profiles that nobody uses any more.
 """
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from frr_adapter.frr import changes, config, grammar, machine, windows
 from frr_adapter.frr import resets as resets_
@@ -58,7 +60,7 @@ def delta(applied: config.FrrConfig, wanted: config.FrrConfig) -> Delta | NeedsR
     classes = changes.compare({c.name: c for c in applied.classes}, {c.name: c for c in wanted.classes})
     instances = changes.instances(applied, wanted)
     routers = instances.pairs
-    networks = [line for old, new in routers for line in _networks(old, new)]
+    networks = [_networks(old, new) for old, new in routers]
     building = [
         *(line for item in classes.added for line in grammar.origin_class(item)),
         *(line for item in policies.added for line in _new_policy(item)),
@@ -95,8 +97,9 @@ def delta(applied: config.FrrConfig, wanted: config.FrrConfig) -> Delta | NeedsR
             (
                 *machine.debugging(Daemon.BGPD, applied, wanted),
                 *building,
-                *networks,
+                *(line for each in networks for line in each.lasting),
                 *leaving,
+                *(line for each in networks for line in each.coming),
                 *opening,
                 *_evaluations(applied, wanted),
             ),
@@ -231,7 +234,16 @@ def _activations(before: config.Router, after: config.Router) -> Iterator[Line]:
                 yield grammar.policy_of_activation(path, item, "out")
 
 
-def _networks(before: config.Router, after: config.Router) -> Iterator[Line]:
+class _Networks(NamedTuple):
+    """Lines about prefixes: those that were there, which move or go, and those that come."""
+
+    lasting: tuple[Line, ...]
+    coming: tuple[Line, ...]
+
+
+def _networks(before: config.Router, after: config.Router) -> _Networks:
+    lasting: list[Line] = []
+    coming: list[Line] = []
     for name, old, new in changes.families(before, after):
         path = grammar.in_family(after, name)
         window = windows.window(old.originations, new.originations)
@@ -239,5 +251,8 @@ def _networks(before: config.Router, after: config.Router) -> Iterator[Line]:
         middle = new.originations[window.start : window.after_stop]
         was = {item.prefix: item.policy for item in before_middle}
         shall = {item.prefix for item in middle}
-        yield from (grammar.network(path, item) for item in middle if was.get(item.prefix) != item.policy)
-        yield from (grammar.no_network(path, item) for item in before_middle if item.prefix not in shall)
+        for item in middle:
+            if was.get(item.prefix) != item.policy:
+                (lasting if item.prefix in was else coming).append(grammar.network(path, item))
+        lasting += (grammar.no_network(path, item) for item in before_middle if item.prefix not in shall)
+    return _Networks(tuple(lasting), tuple(coming))

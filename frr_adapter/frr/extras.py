@@ -5,7 +5,7 @@ A line that contradicts ours is refused although FRR would take it: both would s
 and now the other, and some such settings reset the session each time.
 """
 
-import itertools
+import ipaddress
 from collections.abc import Iterator
 
 from frr_adapter.frr import config, grammar
@@ -16,7 +16,6 @@ _LONGEST = 4000
 
 _OPENERS = ("router ", "route-map ", "interface ", "vrf ", "key chain ", "bfd", "segment-routing")
 _INNER_OPENERS = ("address-family ", "profile ", "peer ")
-_LEAVING = ("exit", "end", "quit")
 
 
 def objections(settings: config.FrrConfig) -> tuple[Refusal, ...]:
@@ -27,16 +26,16 @@ def objections(settings: config.FrrConfig) -> tuple[Refusal, ...]:
 def _objections(settings: config.FrrConfig) -> Iterator[Refusal]:
     path: list[str] = []
     lines = [line for raw in settings.extras if (line := " ".join(raw.split())) and line[0] not in "!#"]
-    while lines and lines[-1] in _LEAVING:
+    while lines and lines[-1] in ("exit", "quit", "end"):  # nothing follows that they could keep from being read
         lines.pop()
     for line in lines:
         first = line.split()[0]
         if len(line.encode()) > _LONGEST or not line.isprintable():
             yield Refusal(f"{line[:40]}...", f"a line has at most {_LONGEST} bytes, and no control characters")
-        elif first in ("end", "quit") or (line == "exit" and not path):
+        elif line == "end":
             yield Refusal(line, "it would end the reading of the configuration")
-        elif first.startswith("exit"):
-            path = path[:-1]
+        elif first.startswith("exit") or line == "quit":
+            path = path[:-1]  # an `exit` too many is for FRR to find: it alone knows all blocks
         elif reason := _objection(settings, path, line):
             yield Refusal(" / ".join((*path, line)), reason)
         else:
@@ -107,13 +106,22 @@ def _in_router(router: config.Router, path: list[str], words: list[str]) -> str:
     match bare:
         case ["bgp", "router-id", *_] if router.router_id and line != f"bgp router-id {router.router_id}":
             return f'a BGPPeer says "bgp router-id {router.router_id}"'
+        case ["coalesce-time", *_] if line != grammar.COALESCE:
+            return f'the speaker says "{grammar.COALESCE}"'
         case ["network", prefix, *_]:
-            originations = itertools.chain.from_iterable(family.originations for family in router.families)
-            return "a Service is behind this prefix" if any(str(item.prefix) == prefix for item in originations) else ""
+            return "a Service is behind this prefix" if _is_originated(router, prefix) else ""
         case ["neighbor", name, *rest]:
             neighbor = next((item for item in router.neighbors if item.name == name), None)
             return _of_neighbor(router, neighbor, path, " ".join(rest), negated) if neighbor else ""
     return ""
+
+
+def _is_originated(router: config.Router, prefix: str) -> bool:
+    try:
+        network = ipaddress.ip_network(prefix, strict=False)
+    except ValueError:
+        return False
+    return any(item.prefix == network for family in router.families for item in family.originations)
 
 
 def _of_neighbor(router: config.Router, neighbor: config.Neighbor, path: list[str], rest: str, negated: bool) -> str:

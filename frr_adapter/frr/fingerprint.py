@@ -7,6 +7,7 @@ import dataclasses
 import hashlib
 
 from frr_adapter.frr import config as frr_config
+from frr_adapter.frr import reloading
 
 _LENGTH = 12
 
@@ -15,7 +16,8 @@ def fingerprint(config: frr_config.FrrConfig) -> str:
     """The first twelve hex digits of a SHA-256 over everything that counts for FRR.
 
     The node's name and what the file says in comments (such as names of peers, services and advertisements) do not count, so nodes
-    can be compared. Passwords count as `***`: the fingerprint gives nothing away, and a new password alone does not change it.
+    can be compared. Passwords count as `***`, in the user's own lines as well: the fingerprint gives nothing away, and a new password
+    alone does not change it.
     """
     digest = hashlib.sha256()
     bare = dataclasses.replace(
@@ -41,6 +43,7 @@ def fingerprint(config: frr_config.FrrConfig) -> str:
             for router in config.routers
         ),
         bfd_profiles=tuple(dataclasses.replace(each, source="") for each in config.bfd_profiles),
+        extras=tuple(reloading.redact(line, ()) for line in config.extras),
     )
     digest.update(repr(bare).encode())
     for router in config.routers:

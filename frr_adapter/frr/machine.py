@@ -54,11 +54,11 @@ def interfaces_coming(applied: config.FrrConfig, wanted: config.FrrConfig) -> It
 
 
 def interfaces_going(applied: config.FrrConfig, wanted: config.FrrConfig) -> Iterator[Line]:
-    """Router advertisements off. The block of an interface that exists stays, empty; FRR removes only those that are gone."""
+    """Router advertisements off. The empty block stays: FRR refuses to remove that of an interface that exists, and mgmtd of FRR 10.3
+    dies of refusing it, not at the first time, but soon.
+    """
     for item in _interfaces(applied, wanted).removed:
         yield from (Line(in_interface(item), off, item.name) for _, off in _ON_INTERFACE)
-        (head,) = in_interface(item)
-        yield Line(grammar.TOP, f"no {head}", item.name, may_be_absent=True)
 
 
 def interfaces(settings: config.FrrConfig) -> frozenset[tuple[str, ...]]:

@@ -14,7 +14,9 @@ from frr_adapter.frr.refusal import LeftOut, Refusal
 
 _REMOVED = "Lines To Delete"
 _ADDED = "Lines To Add"
-_PASSWORD = re.compile(r"(\bpassword(?: \d)?) \S+")
+_PASSWORD = re.compile(
+    r"(\b(?:password|key-string|authentication-key|message-digest-key))(?: (?:\d+|md5|clear|encrypted))* \S+"
+)
 _COLOUR = re.compile(r"\x1b\[\d*m")
 _REFUSED = re.compile(
     r"line (?P<number>\d+): (?:Failure to communicate\[\d+\] to (?P<daemon>\w+), line|% Unknown command(?:\[\d+\])?):\s*(?P<line>.*)"
@@ -199,7 +201,9 @@ def _words(statement: str) -> str:
 
 
 def redact(text: str, secrets: Iterable[secret.Secret]) -> str:
-    """The text without any password: those given, wherever they stand, and whatever follows the word `password`."""
+    """The text without any password: those given, wherever they stand, and whatever follows the word `password`, or one of those that
+    other protocols have for it: the user's own lines may speak of them.
+    """
     for hidden in sorted((item.reveal() for item in secrets), key=len, reverse=True):
         text = text.replace(hidden, "***") if hidden else text
     return _PASSWORD.sub(r"\1 ***", text)

@@ -46,10 +46,10 @@ class View:
     def look(self, listed: Listed) -> tuple[snapshot.Snapshot, tuple[problems.Problem, ...]]:
         """The snapshot, and what `resolve` left out of its configuration."""
         changed = {kind for kind, objects in listed.items() if self._seen.get(kind) is not objects}
-        self._seen.update(listed)
         resolution = self._resolution
         if resolution is None or changed & {*CONFIG_KINDS, "ConfigMap"}:
             resolution = self._resolve(listed, resolution)
+        self._seen.update(listed)  # not before: should resolving fail, it is tried again at the next look
         services = self._services.follow(listed.get("Service", ()))
         # Endpoints and their services are watched by those who decide about both.
         if "EndpointSlice" not in listed:

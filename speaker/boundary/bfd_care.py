@@ -26,8 +26,9 @@ class BfdCare:
         self._counted = counted
         self._again: Callable[[], None] = lambda: None
         self._memory = bfd_care.NOTHING_SEEN
+        self._is_asked = False  # in this life of FRR: a look at an earlier one may still be on its way
+        self._lives = 0
         self._wanted = frr_config.FrrConfig("")
-        self._asked: frozenset[show.SessionKey] = frozenset()  # about whom bgpd was asked; `observed` tells the rest
         self._one_sided: frozenset[show.SessionKey] = frozenset()
         self._repairs: tuple[show.SessionKey, ...] = ()
         self._due = asyncio.Event()
@@ -39,7 +40,8 @@ class BfdCare:
 
     def forget(self) -> None:
         """As `ports.Applier`; bgpd is asked before the next apply what it has."""
-        self._memory, self._asked = bfd_care.NOTHING_SEEN, frozenset()
+        self._memory, self._is_asked = bfd_care.NOTHING_SEEN, False
+        self._lives += 1
         self._inner.forget()
 
     async def apply(self, config: frr_config.FrrConfig) -> reloading.ApplyReport:
@@ -47,17 +49,20 @@ class BfdCare:
         async with self._turn:
             self._wanted = config
             wanted = bfd_care.with_bfd(config)
-            if wanted - self._asked:
-                memory, sessions = self._memory, await self._sessions()
-                if memory is self._memory:
-                    self._memory = bfd_care.seen(memory, wanted, sessions, self._now())
-            self._asked = wanted
+            if wanted and (not self._is_asked or wanted - self._memory.released):
+                # Whatever was seen before: a session that has BFD must not lose it by mistake.
+                lives = self._lives
+                sessions = await self._sessions()
+                if lives != self._lives:
+                    raise errors.ApplyError("FRR went away while bgpd was asked about its sessions")
+                self._is_asked = True
+                self._memory = bfd_care.seen(self._memory, wanted, sessions, self._now())
             self._show_held()
             return await self._inner.apply(bfd_care.held(config, self._memory))
 
     def observed(self, sessions: tuple[show.Session, ...] | None, bfd: tuple[show.BfdSession, ...] | None) -> None:
         """What bgpd and bfdd said just now; None from a daemon that did not answer."""
-        if sessions is None:
+        if sessions is None or not self._is_asked:
             self._tell_one_sided(frozenset())
             return
         wanted, now = bfd_care.with_bfd(self._wanted), self._now()
@@ -126,8 +131,8 @@ class BfdCare:
             connection.close()
         try:
             return show.sessions(answer.text)
-        except ValueError:
-            return ()  # words instead of JSON: there is no BGP instance
+        except ValueError as problem:
+            raise errors.ApplyError(f"bgpd.vty: {show.BGP_NEIGHBORS}: {problem}") from problem
 
     def _show_held(self) -> None:
         self._counted.set_held(bfd_care.with_bfd(self._wanted) - self._memory.released)

@@ -11,6 +11,8 @@ import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+import msgspec
+
 from speaker import settings
 from speaker.boundary import gossip, roster
 
@@ -29,7 +31,7 @@ _MOST_WAITING = 16
 _MOST_DELIVERED = 256
 _CONFIRMING_SECONDS = 1.0
 _BACK_SECONDS = 0.02
-_NUDGED_SECONDS = 0.005
+_ROOM_FOR_ASKER = 16
 _STRANGERS_PER_SECOND = 20
 """Pings of a session that is not the member's present one, as a new process has and a recording."""
 
@@ -165,9 +167,12 @@ class Heartbeats:
         return now - self.owner_alive > self.timing.stall_after
 
     def _resume(self, now: float) -> None:
-        """After a stop of the process nobody is held for dead before he had time to answer."""
-        if now - self._looked > self.timing.fence_after(self.roster.size()):
+        """Time in which the process stood still, or waited for a processor, counts against nobody."""
+        gap = now - self._looked
+        if gap > self.timing.fence_after(self.roster.size()):
             self.roster.resumed = now
+        if gap > 2 * self.timing.step:
+            self.roster.lost += gap - self.timing.step
         self._looked = now
 
     def _due(self, now: float) -> list[roster.Peer]:
@@ -252,15 +257,13 @@ class Heartbeats:
         own = self.roster.own
         room = gossip.LONGEST_PLAINTEXT - 80 - len(own.name) - len(own.metadata) - len(own.address)
         room -= sum(len(each.body) + 16 for each in messages)
-        ages = self.roster.ages(peer, room, now)
-        details = self.roster.details(ping.wanted, room - len(ages))
+        details = self.roster.details(ping.wanted, room - _ROOM_FOR_ASKER)
+        ages = self.roster.ages(peer, room - sum(len(msgspec.msgpack.encode(each)) for each in details), now)
         return gossip.Ack(ping.nonce, self.sealer.newest, own, ages, details, messages)
 
     def _nudged(self, nudge: gossip.Nudge, opened: gossip.Opened, source: Endpoint, now: float) -> list[Outgoing]:
         peer = self._sender(nudge.sender, opened.session, source, now)
-        if peer is None or now - peer.asked < _NUDGED_SECONDS:
-            return []
-        return [self._ask(peer, source[0], now)]
+        return [self._ask(peer, source[0], now)] if peer is not None else []
 
     def _sender(self, name: str, session: bytes, source: Endpoint, now: float) -> roster.Peer | None:
         """Who says so. Sessions that are not the member's present one are heard a few times a second: they may be recordings."""

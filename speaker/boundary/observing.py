@@ -119,9 +119,7 @@ class Observing:
     async def _look(self) -> Look:
         try:
             sessions = show.sessions(await self._ask("bgpd", show.BGP_NEIGHBORS))
-        except ValueError:
-            sessions = ()  # words instead of JSON: there is no BGP instance
-        except errors.ApplyError:
+        except (errors.ApplyError, ValueError):
             return Look(None, None)
         found: list[show.BfdSession] = []
         counters: list[show.BfdCounters] = []

@@ -60,6 +60,8 @@ class Peer:
     configured: str = ""
     record: gossip.Record | None = None
     heard: float = NEVER
+    lost: float = 0.0
+    """What `Roster.lost` was when it was last heard of."""
     confirmed: float = NEVER
     introduced: float = NEVER
     is_live: bool = False
@@ -89,6 +91,8 @@ class Roster:
         self.timing = timing
         self.peers: dict[str, Peer] = {}
         self.version = 0
+        self.lost = 0.0
+        """Seconds in which this process did not run, and could have heard nobody."""
         self.started = self.resumed = now
         self.clashes = 0
         self._by_print: dict[bytes, Peer] = {}
@@ -110,6 +114,7 @@ class Roster:
             self.own, generation=max(generation, self.own.generation + 1), metadata=metadata, is_left=is_left
         )
         self._own_prints.append(gossip.fingerprint(self.own))
+        self.version += 1
 
     # The others
 
@@ -187,7 +192,8 @@ class Roster:
         self._by_print[print_] = peer
 
     def _heard(self, peer: Peer, stamp: float, now: float) -> None:
-        peer.heard = max(peer.heard, min(stamp, now))
+        if stamp > peer.heard:
+            peer.heard, peer.lost = min(stamp, now), self.lost
         if not peer.is_live and not peer.is_left and peer.heard + self.timing.dead_after(self.size()) >= now:
             peer.is_live = True
             self.version += 1
@@ -205,10 +211,10 @@ class Roster:
             self._outdated.append(gossip.fingerprint(record))
 
     def refresh(self, now: float) -> None:
-        """Counts the silence of everybody, and forgets who was only heard of and is gone for long."""
+        """Counts the silence of everybody, less what this process slept, and forgets who was only heard of and is gone for long."""
         limit = self.timing.dead_after(self.size())
         for peer in tuple(self.peers.values()):
-            if peer.is_live and now - max(peer.heard, self.resumed) > limit:
+            if peer.is_live and now - peer.heard - (self.lost - peer.lost) > limit:
                 peer.is_live = False
                 self.version += 1
             if peer.configured or peer.is_live:

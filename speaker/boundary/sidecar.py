@@ -73,7 +73,7 @@ class Sidecar:
 
     async def _follow(self, daemon: str, tell: Callable[[str], None]) -> None:
         if daemon in OPTIONAL:
-            while not self._path(daemon).exists():
+            while not self._is_there(daemon):
                 await asyncio.sleep(self._period)
         while True:
             async with self._connected(daemon, tell) as connection:
@@ -116,6 +116,12 @@ class Sidecar:
             finally:
                 question.cancel()
             tell("")
+
+    def _is_there(self, daemon: str) -> bool:
+        try:
+            return self._path(daemon).exists()
+        except OSError:  # such as a directory that is closed to us: what is in the way is told of the other daemons
+            return False
 
     def _path(self, daemon: str) -> Path:
         return self._directory / f"{daemon}.vty"

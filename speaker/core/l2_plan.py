@@ -214,6 +214,34 @@ def settled(decisions: Iterable[values.Decision], held: frozenset[addresses.Addr
     return tuple(each if each.wish is None else _settled(each, held) for each in decisions)
 
 
+class Settling:
+    """`settled` with a memory: what did not change stays the very same object, so that nobody looks at it again."""
+
+    def __init__(self) -> None:
+        self._given: tuple[tuple[values.Decision, ...], frozenset[addresses.Address]] = ((), frozenset())
+        self._found: tuple[values.Decision, ...] = ()
+        self._memory: dict[int, tuple[values.Decision, values.Decision]] = {}
+
+    def settle(
+        self, decisions: tuple[values.Decision, ...], held: frozenset[addresses.Address]
+    ) -> tuple[values.Decision, ...]:
+        """As the function `settled`."""
+        if decisions is self._given[0] and held == self._given[1]:
+            return self._found
+        memory = {}
+        found = list(decisions)
+        for place, each in enumerate(decisions):
+            if each.wish is None or (after := _settled(each, held)) is each:
+                continue
+            before = self._memory.get(id(each))
+            if before is not None and before[0] is each and before[1] == after:
+                after = before[1]
+            memory[id(each)] = (each, after)
+            found[place] = after
+        self._given, self._found, self._memory = (decisions, held), tuple(found), memory
+        return self._found
+
+
 def _settled(decision: values.Decision, held: frozenset[addresses.Address]) -> values.Decision:
     is_held = held.issuperset(decision.addresses)
     if is_held is isinstance(decision.verdict, values.Announce):

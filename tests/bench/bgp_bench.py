@@ -6,12 +6,14 @@ the structure of `rival`.
 
 import asyncio
 import ipaddress
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from frr_adapter import refs
-from frr_adapter.boundary import memory, watch
+from frr_adapter.boundary import logs, memory, watch
 from frr_adapter.frr import reloading
 from tests.bench import bgp_sessions, rival
 from tests.bench.bgp_sessions import Lines
@@ -30,7 +32,7 @@ METHOD = """
   Service that comes sorts last, which is the easy case. Who works this way usually waits some seconds for more changes
   first; that is not in these figures.
 * **others missing**: routes of other Services that were gone from the router's kernel while the first one, as they sort, was
-  taken away, and for how long.
+  taken away, and for how long. With 2 neighbors only: that one change takes minutes with 8.
 * **at once**: all events in one go, until the last route is there, or gone.
 * Left out: prefix-lists on FRR 8 with more than 600 prefixes or 8 neighbors (loading them is quadratic: minutes to hours), on FRR
   10 with more than 1,000 (10,000 with 8 neighbors take minutes for a load and most of one for each change).
@@ -51,6 +53,12 @@ class Plan:
 
 SMALL = Plan(sizes=(10, 100), peers=(2,), runs=3, reloads=1, rival_old=((50, 2),), rival_new=((50, 2),))
 
+
+MANAGED = 10
+"""The first major version of FRR that loads prefix-lists in a time that does not grow with the square of their length."""
+
+FEW = 2
+"""With more neighbors than this, taking the first of many Services out of prefix-lists takes minutes."""
 
 LAST = 60_000
 """A Service that is nobody else's."""
@@ -170,6 +178,8 @@ def theirs(pair: frr_pair.Pair, size: int, peers: int, plan: Plan, rows: Rows) -
         rows.add(f"{what}: prefix-lists, FRR loads the file", (time.monotonic() - started) * 1000)
         bgp_sessions.when_all(lines, everybody, peers)
         _reloads(pair, lines, texts, plan, (f"{what}: one {{}}, prefix-lists -> route", size, peers), rows)
+        if peers > FEW:
+            return
         bgp_sessions.drain(lines)
         started = time.monotonic()
         bgp_sessions.reload_as_others_do(pair.n1, rival.text(neighbors, prefixes[1:-1]))
@@ -204,6 +214,16 @@ async def first_goes(pair: frr_pair.Pair, size: int, peers: int, rows: Rows) -> 
 def run(root: str, plan: Plan) -> tuple[str, tuple[Figure, ...]]:
     """The version of that FRR, and its figures."""
     rows = Rows()
+    with Path(os.devnull).open("w") as sink:
+        logs.configure(logs.Level.INFO, sink)  # as in a cluster, where somebody else writes them down
+        try:
+            version = _measure(root, plan, rows)
+        finally:
+            logs.configure(logs.Level.INFO)
+    return version, tuple(rows.figures())
+
+
+def _measure(root: str, plan: Plan, rows: Rows) -> str:
     version = ""
     for peers in plan.peers:
         for size in plan.sizes:
@@ -211,10 +231,11 @@ def run(root: str, plan: Plan) -> tuple[str, tuple[Figure, ...]]:
                 version = pair.frr.version
                 print(f"FRR {version}: {size:,} Services, {peers} peers", flush=True)
                 asyncio.run(ours(pair, size, peers, plan, rows))
-    for size, peers in plan.rival_new if int(version.split(".")[0]) >= 10 else plan.rival_old:
+    for size, peers in plan.rival_new if int(version.split(".")[0]) >= MANAGED else plan.rival_old:
         print(f"FRR {version}: {size:,} Services, {peers} peers, with prefix-lists", flush=True)
         with bgp_sessions.pair(root, peers) as pair:
             theirs(pair, size, peers, plan, rows)
-        with bgp_sessions.pair(root, peers) as pair:
-            asyncio.run(first_goes(pair, size, peers, rows))
-    return version, tuple(rows.figures())
+        if peers == FEW:
+            with bgp_sessions.pair(root, peers) as pair:
+                asyncio.run(first_goes(pair, size, peers, rows))
+    return version

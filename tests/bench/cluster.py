@@ -88,6 +88,18 @@ class Routes:
             if change["dst"] == destination and change["hops"] == hops:
                 return float(change["t"])
 
+    def when_all(self, count: int, hops: int, prefix: str, *, seconds: float = 120.0) -> float:
+        """The monotonic time at which so many destinations that begin with `prefix` had that many next hops."""
+        deadline = time.monotonic() + seconds
+        whole: set[str] = set()
+        while True:
+            change = self._lines.get(timeout=max(0.01, deadline - time.monotonic()))
+            if not change["dst"].startswith(prefix):
+                continue
+            (whole.add if change["hops"] == hops else whole.discard)(change["dst"])
+            if len(whole) == count:
+                return float(change["t"])
+
     def close(self) -> None:
         self._process.terminate()
         self._process.wait(10)

@@ -17,16 +17,41 @@ METHOD = """
 * **Service -> route**: one Service at a time is created through the API in a lab at rest. The clock starts before the POST;
   it stops when a netlink listener inside the router's namespace sees the route with every node as next hop. Deleting likewise.
   FRR itself needs about 111 ms from a configuration line to the neighbor's kernel (two work queues of 50 ms, and zebra).
-  The part `frr` measures that path alone.
+  The part `frr` measures that path alone. Then the same with 1,000 more announced Services, each with its EndpointSlice.
 """
 
+CROWD = 1000
 
-def service(name: str) -> dict[str, object]:
+
+def service(name: str, pool: str = "") -> dict[str, object]:
     spec = {"type": "LoadBalancer", "selector": {"app": "demo"}, "ports": [{"port": 80, "targetPort": 8080}]}
-    return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": spec}
+    annotations = {"metallb.io/address-pool": pool} if pool else {}
+    return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "annotations": annotations}, "spec": spec}
 
 
-def routes(measured: cluster.Lab, runs: int) -> tuple[Figure, ...]:
+def crowd(measured: cluster.Lab) -> Figure:
+    """Makes `CROWD` Services as fast as one connection can, and waits until the router has them all."""
+    ours = "/apis/metallb.io/v1beta1/namespaces/metallb-system"
+    for kind, plural, spec in (
+        ("IPAddressPool", "ipaddresspools", {"addresses": ["198.18.0.0/20"], "autoAssign": False}),
+        ("BGPAdvertisement", "bgpadvertisements", {"ipAddressPools": ["crowd"]}),
+    ):
+        body = {"apiVersion": "metallb.io/v1beta1", "kind": kind, "metadata": {"name": "crowd"}, "spec": spec}
+        measured.api("POST", f"{ours}/{plural}", body)
+    watched = cluster.Routes(measured)
+    started = time.monotonic()
+    try:
+        for number in range(CROWD):
+            measured.api("POST", "/api/v1/namespaces/default/services", service(f"crowd-{number}", "crowd"))
+        last = watched.when_all(CROWD, cluster.NODES, "198.18.")
+    finally:
+        watched.close()
+    return Figure(
+        f"{CROWD} Services created one after another -> all routes with all next hops", "s", (last - started,)
+    )
+
+
+def routes(measured: cluster.Lab, runs: int, beside: str = "") -> tuple[Figure, ...]:
     """Create one Service, wait until all next hops are in the router's kernel, delete it, wait until the route is gone."""
     path = "/api/v1/namespaces/default/services"
     watched = cluster.Routes(measured)
@@ -51,11 +76,13 @@ def routes(measured: cluster.Lab, runs: int) -> tuple[Figure, ...]:
     finally:
         watched.close()
     return (
-        Figure("Service created -> address in status", "ms", tuple(assigned)),
+        Figure(f"Service created{beside} -> address in status", "ms", tuple(assigned)),
         Figure(
-            f"Service created -> route with all {cluster.NODES} next hops in the router's kernel", "ms", tuple(created)
+            f"Service created{beside} -> route with all {cluster.NODES} next hops in the router's kernel",
+            "ms",
+            tuple(created),
         ),
-        Figure("Service deleted -> route gone from the router's kernel", "ms", tuple(deleted)),
+        Figure(f"Service deleted{beside} -> route gone from the router's kernel", "ms", tuple(deleted)),
     )
 
 
@@ -77,6 +104,14 @@ def run(runs: int, starts: int) -> tuple[Figure, ...]:
                 if number == starts - 1:
                     print(f"{runs} Services, one after another", flush=True)
                     figures = routes(measured, runs)
+                    print(f"{CROWD} Services at once, and {runs} more, one after another", flush=True)
+                    figures = (*figures, crowd(measured))
+                    time.sleep(10)  # status objects and events follow the routes
+                    figures = (*figures, *routes(measured, runs, f" beside {CROWD} others"))
+                    crowded = [
+                        cluster.resident_mib(measured.pids(f"n{node}/speaker")) for node in range(1, cluster.NODES + 1)
+                    ]
+                    figures = (*figures, Figure(f"speaker, resident with {CROWD} Services", "MiB", tuple(crowded)))
     return (
         Figure("lab start, everything installed", "s", tuple(start_times)),
         Figure("controller, resident at rest", "MiB", tuple(memory["controller"])),

@@ -5,6 +5,7 @@ tests/live asks the real one over the real FRR.
 
 import asyncio
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -114,10 +115,29 @@ async def test_what_frr_said_and_what_became_of_it(real):
         await real.apply(_config(extras="syntax refused"))
 
 
+async def test_a_file_in_another_encoding_is_replaced(real, tmp_path):
+    (tmp_path / "frr.conf").write_bytes(b"! caf\xe9\n")
+    await real.apply(_config())
+    assert "router bgp" in (tmp_path / "frr.conf").read_text()
+
+
 async def test_a_hanging_program_is_ended(tmp_path, real):
     patient = reload.ReloadApplier(tmp_path / "frr.conf", tmp_path / "frr-reload", TEMPLATES, timeout=0.5)
     with pytest.raises(errors.ApplyError, match=r"frr-reload --test gave no answer within 0.5 s"):
         await patient.apply(_config(extras="slow"))
+
+
+async def test_a_hanging_program_is_ended_with_what_it_started(tmp_path):
+    program, started = tmp_path / "frr-reload", tmp_path / "started"
+    program.write_text(f"#!/bin/sh\nsleep 60 &\necho $! > {started}.new\nmv {started}.new {started}\nwait\n")
+    program.chmod(0o755)
+    patient = reload.ReloadApplier(tmp_path / "frr.conf", program, TEMPLATES, timeout=0.5)
+    with pytest.raises(errors.ApplyError, match="gave no answer"):
+        await patient.apply(_config())
+    child = Path("/proc") / started.read_text().strip()
+    async with asyncio.timeout(5):
+        while child.exists() and "(zombie)" not in (child / "status").read_text():
+            await asyncio.sleep(0.01)
 
 
 async def test_a_missing_program_is_named(tmp_path):

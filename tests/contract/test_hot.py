@@ -33,6 +33,7 @@ class Vty:
         self.daemon = daemon
         self.core = frr_interpreter.Daemon(frozenset())
         self.heard = []
+        self.reads = []
         self.refuses = self.says = self.dies_at = "\0"
         self.server = None
         self.writers = []
@@ -53,6 +54,8 @@ class Vty:
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             while True:
                 command = (await reader.readuntil(b"\0"))[:-1].decode()
+                # What is there already arrived together with it: bgpd does nothing else before it has taken that, too.
+                self.reads.append((command, bytes(reader._buffer)))
                 if self.dies_at in command:
                     break
                 text, status, path = self._answer(command, path)
@@ -207,6 +210,21 @@ async def test_a_block_that_is_refused_gets_none_of_its_lines(world):
     world.bgpd.heard.clear()
     await world.applier.apply(TWO)
     assert not [line for line in world.bgpd.heard if line.startswith("network")]
+
+
+async def test_a_new_entry_gets_its_condition_in_one_read(world):
+    """An entry without `match` concerns every class: bgpd may do nothing else before it has it."""
+    await world.applier.apply(ONE)
+    world.bgpd.reads.clear()
+    services = [w.make_service("default/s0", "192.0.2.1"), w.make_service("default/s1", "192.0.2.2", labels={"a": "b"})]
+    ads = [w.make_ad(communities=[]), w.make_ad("other", communities=["64600:7"], selectors=[{"a": "b"}])]
+    peers = [w.make_peer(password="hunter2")]
+    wanted = compose.compose(w.plan(w.make_world(peers, ads, services, bfd_profiles=[w.make_bfd()])))
+    assert (await world.applier.apply(wanted)).way is HOT
+    opened = [(line, later) for line, later in world.bgpd.reads if re.match(r"route-map \S+-out deny ", line)]
+    assert opened
+    for line, later in opened:
+        assert later.startswith(f"match tag {line.split()[-1]}\0".encode())
 
 
 async def test_words_that_nobody_knows_are_no_success(world):

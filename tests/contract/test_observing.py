@@ -182,11 +182,12 @@ async def test_without_bfdd_there_are_still_bgp_sessions(world):
     await world.bfdd.start()
 
 
-async def test_no_bgp_instance_means_no_sessions(world):
-    world.bgpd.answers[show.BGP_NEIGHBORS] = "% No BGP neighbors found\n"
+@pytest.mark.parametrize(("answer", "sessions"), [("{\n}\n", ()), ("% what", None), ("", ())])
+async def test_no_bgp_instance_means_no_sessions_and_other_words_mean_nothing(world, answer, sessions):
+    world.bgpd.answers[show.BGP_NEIGHBORS] = answer
     async with running(world.observing.run()):
         await world.until(lambda: world.looks)
-        assert world.looks[0].sessions == ()
+        assert world.looks[0].sessions == sessions
 
 
 async def test_settled_sessions_are_asked_about_seldom_but_often_while_somebody_reads_the_metrics(world):
@@ -285,6 +286,30 @@ async def test_what_runs_is_asked_before_anything_is_held_back(world, care):
     assert care.inner.applied[-1] != settings()
 
 
+async def test_a_late_look_at_an_earlier_life_of_frr_releases_nothing(world, care):
+    world.says(**{"10_99_0_1": neighbor(bfd="Up")})
+    await care.apply(settings())
+    assert care.inner.applied == [settings()]
+    care.forget()
+    care.observed((session(bfd="Up"),), None)
+    world.says(**{"10_99_0_1": neighbor("Active")})
+    await care.apply(settings())
+    assert care.inner.applied[-1] != settings()
+    care.observed((session(),), None)
+    await care.apply(settings())
+    assert care.inner.applied[-1] == settings()
+
+
+async def test_nothing_is_applied_when_frr_goes_away_while_it_is_asked(world, care):
+    world.says(**{"10_99_0_1": neighbor(bfd="Up")})
+    task = asyncio.create_task(care.apply(settings()))
+    await asyncio.sleep(0)
+    care.forget()
+    with pytest.raises(errors.ApplyError, match="went away"):
+        await task
+    assert care.inner.applied == []
+
+
 async def test_bgpd_is_not_asked_where_nobody_wants_bfd_or_everybody_has_it(world, care):
     await care.apply(settings(bfd=False))
     assert world.bgpd.heard == []
@@ -296,6 +321,9 @@ async def test_bgpd_is_not_asked_where_nobody_wants_bfd_or_everybody_has_it(worl
 
 
 async def test_nothing_is_applied_while_bgpd_does_not_say_what_it_has(world, care):
+    world.bgpd.answers[show.BGP_NEIGHBORS] = "% what"
+    with pytest.raises(errors.ApplyError, match=r"bgpd.vty: show bgp vrf all neighbors json"):
+        await care.apply(settings())
     await world.bgpd.stop()
     with pytest.raises(errors.ApplyError):
         await care.apply(settings())
@@ -341,6 +369,8 @@ async def test_one_side_only_is_logged_once(world, care, monkeypatch, capsys):
         care.observed((session(bfd="Down"),), bfd)
     assert capsys.readouterr().out.count("BGP is up without BFD") == 1
     assert list(world.metric("frr_adapter_bfd_one_sided").values()) == [1]
+    care.observed(None, None)
+    assert world.metric("frr_adapter_bfd_one_sided") == {}
     care.observed((session(bfd="Up"),), (show.BfdSession("10.99.0.1", status="up"),))
     assert world.metric("frr_adapter_bfd_one_sided") == {}
 

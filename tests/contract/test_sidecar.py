@@ -112,6 +112,19 @@ async def test_a_busy_speaker_does_not_take_frr_for_hanging(watched):
     assert watched.said.empty()
 
 
+async def test_a_directory_that_cannot_be_searched_is_a_reason_and_no_end(tmp_path):
+    # As closed to us as one without permission, also for the superuser.
+    said = asyncio.Queue()
+    watcher = sidecar.Sidecar(tmp_path / ("x" * 300), **LIMITS)
+    task = asyncio.create_task(watcher.watch(said.put_nowait, lambda: said.put_nowait("up")))
+    assert (await asyncio.wait_for(said.get(), 5)).startswith("zebra.vty: no connection")
+    ended, _ = await asyncio.wait({task}, timeout=0.05)
+    assert not ended
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
 async def test_a_daemon_that_only_newer_versions_have(watched, tmp_path):
     await watched.start()
     mgmtd = Daemon(tmp_path / "mgmtd.vty")

@@ -1,7 +1,6 @@
 """The VTY client over real sockets; the daemon at the other end is ours. tests/live asks real ones."""
 
 import asyncio
-import os
 
 import pytest
 
@@ -157,12 +156,3 @@ async def test_a_password_is_never_told(daemon):
     assert "`neighbor 10.0.0.1 password ***`" in str(caught.value)
     assert "hunter2" not in str(caught.value)
     connection.close()
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may open every socket; tests/live asks as somebody else")
-async def test_a_closed_door_is_described(daemon):
-    daemon.path.chmod(0o000)
-    with pytest.raises(
-        errors.ApplyError, match=r"is for user \d+ and group \d+ only \(s---------\); this program has user"
-    ):
-        await vty.Vty.connect(daemon.path)

@@ -1,5 +1,6 @@
 """The speaker as a whole on an in-memory cluster: what it wants from FRR and the wire, and that it then keeps still."""
 
+import dataclasses
 import ipaddress
 
 from frr_adapter import refs
@@ -127,6 +128,35 @@ async def test_when_frr_comes_back_everything_is_applied_again():
         assert program.applier.applied[0] == program.applier.applied[1]
 
 
+async def test_readiness_says_what_is_the_matter_with_frr():
+    async with world.speaker(announced()) as program:
+        await program.settle()
+        program.bgp.down("bgpd hangs: no answer to `enable` within 5 s")
+        assert program.loop.unready() == ("FRR does not answer: bgpd hangs: no answer to `enable` within 5 s",)
+        program.bgp.down("bgpd went away")
+        assert program.loop.unready() == ("FRR does not answer: bgpd went away",)
+        program.bgp.up()
+        await world.eventually(lambda: not program.loop.unready())
+
+
+async def test_a_cycle_that_fails_is_said_until_one_succeeds(monkeypatch):
+    async with world.speaker(announced()) as program:
+        await program.settle()
+
+        def broken(_plan):
+            raise ValueError("no such plan")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(program.announcer, "set_plan", broken)
+            program.loop.poke()
+            await world.eventually(
+                lambda: program.loop.unready() == ("the last cycle failed: ValueError: no such plan",)
+            )
+        program.loop.poke()
+        await world.eventually(lambda: not program.loop.unready())
+        assert len(program.applier.applied) == 1, "nothing announced was touched"
+
+
 async def test_the_status_of_a_pool_concerns_no_speaker():
     made = announced()
     async with world.speaker(made) as program:
@@ -151,3 +181,12 @@ async def test_a_missing_interface_is_told_on_the_service():
             told += program.events("announceFailed")
     assert len(set(told)) == 1
     assert "eth7" in told[0]
+
+
+async def test_a_change_on_its_way_is_no_reason_to_be_unready():
+    async with world.speaker(announced()) as program:
+        await program.settle()
+        wanted = dataclasses.replace(program.bgp.wanted, hostname="other")
+        program.bgp.want(wanted)
+        assert not program.bgp.is_applied
+        assert program.loop.unready() == ()

@@ -109,12 +109,13 @@ class Program:
     announcer: Announcer = field(default_factory=Announcer)
     applier: Applier = field(default_factory=Applier)
     bgp: applying.Applying | None = None
+    landed: list[float] = field(default_factory=list)
 
     async def settle(self) -> None:
         """Until the program has nothing more to do; then one more cycle must have no effect at all."""
 
         def is_ready() -> bool:
-            return not self.loop.unready()
+            return not self.loop.unready() and (self.bgp is None or self.bgp.is_applied)
 
         await quiet(self.cluster, self.out, is_ready)
         before = (len(self.cluster.writes), len(self.announcer.plans), len(self.applier.applied))
@@ -206,7 +207,8 @@ async def speaker(
     the_loop = speaker_loop.Loop(chosen, known, announcer, registry, status_seconds=0.01)
     author = perform.Author("metallb-speaker", node, owner)
     out = outbox.Outbox(perform.Performer(cluster, clock.ManualClock(), author), the_loop.failed, the_loop.performed)
-    bgp = applying.Applying(applier, the_loop.applied)
+    landed: list[float] = []
+    bgp = applying.Applying(applier, the_loop.applied, lambda _report, _before, since: landed.append(since))
     the_loop.connect(out, bgp, owner["uid"] if owner is not None else "")
     bgp.up()
 
@@ -228,7 +230,7 @@ async def speaker(
         ),
     )
     async with _running(cluster, speaker_loop.KINDS, take, the_loop.run(), out.run(), bgp.run(), *own_objects):
-        yield Program(cluster, out, the_loop, registry, announcer, applier, bgp)
+        yield Program(cluster, out, the_loop, registry, announcer, applier, bgp, landed)
 
 
 @contextlib.asynccontextmanager

@@ -27,7 +27,7 @@ async def until(probe: Callable[[], Any], wanted: Callable[[Any], bool] = bool, 
 class Living:
     """`outcomes` are how attempts to apply ended, `said` what the watcher told: reasons, and empty words for up."""
 
-    def __init__(self, machine: frr_pair.Machine, *, period: float = 0.1, patience: float = 1.0) -> None:
+    def __init__(self, machine: frr_pair.Machine, *, period: float = 0.1, patience: float = 2.0) -> None:
         self.outcomes: list[applying.Outcome] = []
         self.said: list[str] = []
         self.node = applied_node.Node(machine)

@@ -66,12 +66,15 @@ protocol kernel {{ merge paths on; ipv6 {{ import none; export all; }}; }}
 
     def is_bfd_up(self, neighbor: str) -> bool:
         """Whether the BFD session with the neighbor is up."""
-        return re.search(rf"^{re.escape(neighbor)}\s+\S+\s+Up\s", self.ask("show", "bfd", "sessions"), re.M) is not None
+        return (
+            re.search(rf"^{re.escape(neighbor)}\s+\S+\s+Up\s", self.ask("show", "bfd", "sessions"), re.MULTILINE)
+            is not None
+        )
 
     def attributes(self, prefix: str) -> dict[str, str]:
         """What came with the route: such as "BGP.community" -> "(64600,1)". Empty when there is none."""
         found = self.ask("show", "route", "all", "for", prefix)
-        return {name: value.strip() for name, value in re.findall(r"^\s+(BGP\.\w+):(.*)$", found, re.M)}
+        return {name: value.strip() for name, value in re.findall(r"^\s+(BGP\.\w+):(.*)$", found, re.MULTILINE)}
 
     def routes(self) -> dict[str, frozenset[str]]:
         """What it gave the kernel: prefix -> next hops."""
@@ -91,7 +94,9 @@ class GoBgp(_Router):
         file.write_text(json.dumps(configuration))
         words = ("-f", str(file), "-t", "json", "--api-hosts", "127.0.0.1:50051", "--pprof-disable", "-l", "info")
         super().__init__(machine, "gobgpd", "gobgpd", *words)
-        frr_pair.poll(lambda: subprocess.run(self._command("neighbor"), capture_output=True, check=False).returncode, (0).__eq__)
+        frr_pair.poll(
+            lambda: subprocess.run(self._command("neighbor"), capture_output=True, check=False).returncode, (0).__eq__
+        )
 
     def _command(self, *words: str) -> list[str]:
         return _inside(self.machine, "gobgp", "-u", "127.0.0.1", "-p", "50051", *words)
@@ -102,7 +107,7 @@ class GoBgp(_Router):
 
     def is_established(self, neighbor: str) -> bool:
         """Whether the session is up."""
-        return self.ask("neighbor", neighbor)["state"].get("session_state") == _ESTABLISHED
+        return bool(self.ask("neighbor", neighbor)["state"].get("session_state") == _ESTABLISHED)
 
     def routes(self) -> dict[str, list[Answer]]:
         """Prefix -> the attributes of its only path, as GoBGP writes them."""

@@ -4,6 +4,7 @@
 is `python -m speaker`: started, stopped and killed as a pod would be. Objects are those that the speaker needs. Used by live tests.
 """
 
+import functools
 import http.client
 import json
 import os
@@ -101,7 +102,7 @@ class Api:
             meta = each["metadata"]
             collection = kube.path_of(each["apiVersion"], each["kind"], meta.get("namespace", ""))
             one = f"{collection}/{meta['name']}"
-            answer = frr_pair.poll(lambda c=collection, d=each: self.call("POST", c, d), _is_served)
+            answer = frr_pair.poll(functools.partial(self.call, "POST", collection, each), _is_served)
             if answer.get("code") == 409:
                 answer = self.call("PATCH", one, each, _MERGE)
             if "status" in each and "code" not in answer and each["kind"] != "CustomResourceDefinition":

@@ -99,4 +99,5 @@ def test_frr_restarts_too_and_has_its_file(net, api, nobody):
             frr_pair.poll(net["up"].routes, lambda found: "192.0.2.9" in found)
     assert applied["lines"] == 0
     assert s.lives(net["up"]) == lives
-    assert [change for change in changes if change["dst"] in STEADY] == []
+    # Never without next hops; that IPv6 gets the same one again depends on when bgpd hears of its link-local address.
+    assert {(change["dst"], change["hops"]) for change in changes if change["dst"] in STEADY} <= {("2001:db8::1", 1)}

@@ -29,7 +29,9 @@ def api(net):
     with k.Api(net["n1"]) as made:
         made.apply(k.pool(), k.advertisement(), *k.service("web", "192.0.2.1", "2001:db8::1"))
         for family, (up, tor) in {4: ("10.99.0.1", "10.99.0.2"), 6: ("fd00:99::1", "fd00:99::2")}.items():
-            made.apply(k.peer(f"up-{family}", up, enableGracefulRestart=True), k.peer(f"tor-{family}", tor, peerASN=64513))
+            made.apply(
+                k.peer(f"up-{family}", up, enableGracefulRestart=True), k.peer(f"tor-{family}", tor, peerASN=64513)
+            )
         yield made
 
 
@@ -46,7 +48,9 @@ def settle(net, api, number):
     """A route that was asked for after all else, and has arrived everywhere."""
     api.apply(*k.service("late", f"192.0.2.{number}", f"2001:db8::{number}"))
     for router in ("up", "tor"):
-        frr_pair.poll(net[router].routes, lambda found: set(found) == STEADY | {f"192.0.2.{number}", f"2001:db8::{number}"})
+        frr_pair.poll(
+            net[router].routes, lambda found: set(found) == STEADY | {f"192.0.2.{number}", f"2001:db8::{number}"}
+        )
 
 
 def about(changes, prefixes):
@@ -67,7 +71,9 @@ def test_a_restart_of_the_speaker_goes_unnoticed(net, api, speaker, ending):
 
 
 def is_stale(machine):
-    found = [machine.show(f"show bgp {each} json") for each in ("ipv4 unicast 192.0.2.1/32", "ipv6 unicast 2001:db8::1/128")]
+    found = [
+        machine.show(f"show bgp {each} json") for each in ("ipv4 unicast 192.0.2.1/32", "ipv6 unicast 2001:db8::1/128")
+    ]
     return [path.get("stale", False) for answer in found for path in answer["paths"]]
 
 
@@ -80,8 +86,9 @@ def test_bgpd_crashes_and_routes_stay_where_graceful_restart_is(net, api, speake
         net["n1"].start("bgpd")
         settle(net, api, 102)
         frr_pair.poll(lambda: is_stale(net["up"]), [False, False].__eq__)
-    # Prefixes were back before the sessions opened, so nothing was missing when the end of them was announced.
-    assert about(at_up, STEADY) == []
+    # Prefixes were back before the sessions opened, so nothing was missing when the end of them was announced. That IPv6 gets
+    # the same next hop again depends on when bgpd hears of its link-local address.
+    assert {(change["dst"], change["hops"]) for change in about(at_up, STEADY)} <= {("2001:db8::1", 1)}
     assert {change["dst"]: change["hops"] for change in about(at_tor, STEADY)} == dict.fromkeys(STEADY, 1)
     assert {change["hops"] for change in about(at_tor, STEADY)} == {0, 1}
     after = s.lives(net["up"])

@@ -25,7 +25,9 @@ NODES = ("n1", "n2")
 def net():
     with s.Segment("up", "tor", *NODES) as made:
         for name, asn in (("up", 64512), ("tor", 64600)):
-            neighbors = [s.Toward(address) for number in (11, 12) for address in (f"10.99.0.{number}", f"fd00:99::{number}")]
+            neighbors = [
+                s.Toward(address) for number in (11, 12) for address in (f"10.99.0.{number}", f"fd00:99::{number}")
+            ]
             made.start(name).load(s.router(asn, f"10.99.0.{s.NUMBERS[name]}", *neighbors))
         for name in NODES:
             made.start(name, s.BGP_AND_BFD)
@@ -153,7 +155,9 @@ async def test_one_of_two_nodes_withdraws_and_the_other_leg_is_untouched(net, no
     both = {ip: len(NODES) for ips in services.values() for ip in ips}
     for name, each in nodes.items():
         await each.apply(applied_node.wanted(PEERS, services, node=name, nodes=NODES))
-    counted = {name: lambda m=net[name]: {prefix: len(hops) for prefix, hops in s.legs(m).items()} for name in ("up", "tor")}
+    counted = {
+        name: lambda m=net[name]: {prefix: len(hops) for prefix, hops in s.legs(m).items()} for name in ("up", "tor")
+    }
     for legs in counted.values():
         frr_pair.poll(legs, both.__eq__)
     assert s.legs(net["up"])["192.0.2.1"] == {"10.99.0.11", "10.99.0.12"}

@@ -147,4 +147,6 @@ async def test_what_the_router_has(net, node, name):
 async def test_every_session_came_up_once(node):
     found = s.established(node.machine)
     assert len(found) == sum(len(kind.peers) for kind in KINDS.values())
-    assert {name: (item.connections_dropped, item.last_reset) for name, item in found.items() if item.connections_dropped} == {}
+    assert {
+        name: (item.connections_dropped, item.last_reset) for name, item in found.items() if item.connections_dropped
+    } == {}

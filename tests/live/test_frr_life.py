@@ -99,7 +99,7 @@ async def test_a_daemon_that_hangs_is_noticed_and_nothing_piles_up(net, n1, spea
     os.kill(process.pid, signal.SIGSTOP)
     try:
         await living_node.until(lambda: speaker.applying.trouble, limit=5)
-        assert speaker.applying.trouble == "bgpd hangs: no answer to `enable` within 1 s"
+        assert speaker.applying.trouble == "bgpd hangs: no answer to `enable` within 2 s"
         attempts = len(speaker.outcomes)
         for n in range(2, 8):
             speaker.applying.want(wanted({**WEB, "more": [f"192.0.2.{n}"]}))

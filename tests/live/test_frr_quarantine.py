@@ -149,7 +149,7 @@ BAD = [
     ("no such statement", "no such statement", "unknown command"),
     ("no router bgp 64600", "no router bgp 64600", "remove the BGP instance"),
     ("router bgp 65001\n neighbor 10.99.0.77 remote-as 1\nexit", "router bgp 65001", "already running; AS is 64600"),
-    ("ip prefix-list nothing permit 10.0.0.0/8\nexit\nhostname lost", "exit", "end the reading"),
+    ("ip prefix-list nothing permit 10.0.0.0/8\nend\nhostname lost", "end", "end the reading"),
 ]
 
 
@@ -231,7 +231,7 @@ async def test_what_frr_makes_something_else_of_is_set_aside_too(pair, node):
 async def test_a_bfd_profile_and_a_peer_and_extras_at_once(pair, node):
     bad = config(
         {"new": ["192.0.2.100"]},
-        {"tor-4": V4, "tor-6": V6, "self": ONESELF},
+        {"tor-4": V4, "tor-6": V6, "self": ONESELF, "spine": {"interface": "eth1", "dynamic_asn": "external"}},
         bfd={"wrong": {"minimum_ttl": 999}, "right": {"receive_interval": 100}},
         extras="no such statement",
     )
@@ -242,6 +242,7 @@ async def test_a_bfd_profile_and_a_peer_and_extras_at_once(pair, node):
         shown = pair.n1.vtysh("show running-config")
         assert "profile right" in shown
         assert "profile wrong" not in shown
+        assert "no ipv6 nd suppress-ra" in shown
         frr_pair.poll(pair.up.routes, lambda found: "192.0.2.100" in found)
 
 

@@ -16,6 +16,7 @@ import time
 MARKER = b"\xff" * 16
 OPEN, UPDATE, NOTIFICATION, KEEPALIVE = 1, 2, 3, 4
 FAMILIES = {1: "ipv4", 2: "ipv6"}
+END_OF_RIB = {"ipv4": b"\0\0\0\0", "ipv6": b"\0\0\0\x06\x80\x0f\x03\0\x02\x01"}
 
 
 def tell(event, **fields):
@@ -101,6 +102,7 @@ def exactly(connection, size):
 def talk(connection, own_as, own_address):
     """One connection; returns why it ended, raises when it goes. Before its OPEN it said nothing worth a line."""
     connection.settimeout(60)
+    named = []
     while True:
         head = exactly(connection, 19)
         size, kind = struct.unpack("!HB", head[16:])
@@ -117,6 +119,9 @@ def talk(connection, own_as, own_address):
             tell_update(body)
         elif kind == KEEPALIVE:
             connection.sendall(message(KEEPALIVE))
+            # We have nothing to tell, and say so: a neighbor that restarts gracefully waits for it.
+            connection.sendall(b"".join(message(UPDATE, END_OF_RIB[family]) for family in named))
+            named = []
         elif kind == NOTIFICATION:
             return f"notification {body[0]}/{body[1]}"
 

@@ -1,3 +1,5 @@
+from prometheus_client import parser
+
 from frr_adapter.boundary import metrics
 
 
@@ -107,3 +109,25 @@ def test_the_time_to_an_address_is_a_histogram_under_our_own_name():
     assert (found[f'{name}_bucket{{le="+Inf"}}'], found[f"{name}_count"]) == ("2.0", "2.0")
     assert float(found[f"{name}_sum"]) == 0.044
     assert not [line for line in lines(registry) if "_created" in line]
+
+
+def test_the_text_is_read_back_as_it_was_meant():
+    registry = metrics.Metrics()
+    odd = 'a "quoted" \\ one\nin two lines'
+    gauge = registry.gauge("g", f"Help: {odd}", ("b", "a"))
+    gauge.replace({("x", odd): 1, ("y", ""): 0.25, ("z", "%s"): 1e30, ("w", "w"): -3})
+    counter = registry.counter("requests", "No suffix", ("ip",))
+    counter.add(2, ("198.51.100.1",))
+    registry.gauge("empty", "Nothing yet", ("a",))
+    registry.histogram("h_seconds", "Of the library", (1.0,)).observe(0.5)
+    read = {each.name: each for each in parser.text_string_to_metric_families(registry.render().decode())}
+    assert read["g"].documentation == f"Help: {odd}"
+    assert {(each.labels["b"], each.labels["a"]): each.value for each in read["g"].samples} == {
+        ("x", odd): 1,
+        ("y", ""): 0.25,
+        ("z", "%s"): 1e30,
+        ("w", "w"): -3,
+    }
+    assert (read["requests"].type, read["requests"].samples[0].value) == ("counter", 2)
+    assert (read["empty"].type, read["empty"].samples) == ("gauge", [])
+    assert {each.name for each in read["h_seconds"].samples} >= {"h_seconds_bucket", "h_seconds_count"}

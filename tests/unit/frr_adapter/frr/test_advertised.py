@@ -36,6 +36,9 @@ def test_of_a_vrf():
         "router bgp 64600 / neighbor 10.99.0.1 password ***",
         "router bgp 64600 / address-family ipv4 unicast / neighbor 10.99.0.1 activate",
         "bfd / profile network / detect-multiplier 5",
+        "router bgp 64600 / address-family ipv4 unicast / network 192.0.2.9/24",
+        "router bgp 64600 / address-family ipv4 unicast / network import-check",
+        "router bgp 64600 / address-family ipv4 unicast / network",
     ],
 )
 def test_lines_that_bring_no_prefix(line):

@@ -52,13 +52,14 @@ FINE = [
     "router bgp 64600\n neighbor 10.99.0.1 maximum-prefix 50\n neighbor 10.99.0.1 description mine\nexit",
     "router bgp 64600\n neighbor 10.99.0.1 timers 3 9\n neighbor 10.99.0.1 timers connect 5\nexit",
     "router bgp 64600\n neighbor 10.99.0.1 shutdown\n no neighbor 10.99.0.1 shutdown\nexit",
-    in_router("neighbor 10.99.0.1 soft-reconfiguration inbound\n  network 203.0.113.0/24", "ipv4"),
+    in_router("neighbor 10.99.0.1 soft-reconfiguration inbound\n  network 203.0.113.0/24\n  network nonsense", "ipv4"),
     in_router("neighbor 10.99.0.77 remote-as 5\n no neighbor 10.99.0.77"),
     in_router("neighbor 10.99.0.77 activate\n  neighbor 10.99.0.77 route-map mine in", "ipv4"),
     "router bgp 64601 vrf blue\n bgp router-id 1.1.1.1\nexit\nno router bgp 64601 vrf blue\n",
     "bfd\n profile mine\n  receive-interval 20\n exit\n no profile mine\nexit",
     "bfd\n profile fast\n  detect-multiplier 4\n exit\nexit",
     "log syslog informational\npassword zebra\nip route 10.0.0.0/8 Null0\nexit\nexit",
+    "rpki\n rpki polling_period 1000\nexit\nip route 10.0.0.0/8 Null0\nquit\n",
     "access-list vty seq 5 permit 127.0.0.0/8",
 ]
 
@@ -92,14 +93,16 @@ BAD = [
         'BGPPeer metallb-system/tor says "route-map 10.99.0.1-in in"',
     ),
     (in_router("no network 192.0.2.1/32", "ipv4"), "a Service is behind this prefix"),
+    (in_router("network 192.0.2.1/32 backdoor", "ipv4"), "a Service is behind this prefix"),
     (in_router("bgp default ipv4-unicast"), 'the speaker says "no bgp default ipv4-unicast"'),
+    (in_router("coalesce-time 1000"), 'the speaker says "coalesce-time 100"'),
+    (in_router("no coalesce-time 100"), 'the speaker says "coalesce-time 100"'),
     (
         in_router("no bgp graceful-restart preserve-fw-state"),
         'the speaker says "bgp graceful-restart preserve-fw-state"',
     ),
     ("router bgp 64600 vrf red\n bgp router-id 1.1.1.1", 'a BGPPeer says "bgp router-id 10.0.0.9"'),
     ("end\nip route 10.0.0.0/8 Null0", "it would end the reading of the configuration"),
-    ("bfd\nexit\nexit\nip route 10.0.0.0/8 Null0", "it would end the reading of the configuration"),
     ("x" * 5000, "a line has at most 4000 bytes, and no control characters"),
     ("ip foo\x07bar", "a line has at most 4000 bytes, and no control characters"),
 ]

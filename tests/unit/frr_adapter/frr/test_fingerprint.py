@@ -61,3 +61,11 @@ def test_comments_do_not_count():
 
 def test_passwords_cannot_be_told_apart():
     assert fingerprint.fingerprint(made(password="one")) == fingerprint.fingerprint(made(password="two"))
+
+
+def test_passwords_of_extra_lines_cannot_be_told_apart():
+    names = {
+        fingerprint.fingerprint(dataclasses.replace(made(), extras=(f"neighbor 10.99.0.9 password {word}",)))
+        for word in ("one", "two")
+    }
+    assert len(names) == 1

@@ -169,7 +169,7 @@ def test_frr_10_closes_blocks():
 def test_passwords_are_hidden_wherever_they_stand():
     text = "neighbor 10.0.0.1 password hunter2\nneighbor x password 8 abc\nthey said hunter2 and a.*b"
     hidden = reloading.redact(text, [secret.Secret("hunter2"), secret.Secret("a.*b"), secret.Secret("")])
-    assert hidden == "neighbor 10.0.0.1 password ***\nneighbor x password 8 ***\nthey said *** and ***"
+    assert hidden == "neighbor 10.0.0.1 password ***\nneighbor x password ***\nthey said *** and ***"
 
 
 FILE = """\
@@ -223,3 +223,24 @@ def test_refusals_that_cost_something_have_their_place():
         refusal.Refusal("router bgp 64600 / neighbor 10.99.0.9 remote-as 5", "no"),
         refusal.Refusal("router bgp 65001", "no"),
     )
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "router bgp 64600 / neighbor 10.99.0.9 password {}",
+        "neighbor 10.99.0.9 password 8 {}",
+        "area-password md5 {}",
+        "router isis x / domain-password clear {} authenticate snp validate",
+        "key chain k / key 1 / key-string {}",
+        "interface eth0 / ip ospf authentication-key {}",
+        "interface eth0 / ip ospf message-digest-key 1 md5 {}",
+        "bgpd refused: neighbor 10.99.0.9 password {}: words of FRR",
+    ],
+)
+@pytest.mark.parametrize("word", ["hunter2", "1234", "7"])
+def test_passwords_of_whatever_protocol_are_hidden(line, word):
+    shown = reloading.redact(line.format(word), ())
+    assert word not in shown.replace("10.99.0.9", "").replace("64600", "").split()
+    assert "***" in shown
+    assert f" {word}:" not in shown

@@ -656,3 +656,19 @@ def test_heirs_are_who_comes_next():
     assert planner.heirs(given) == {"iris1": tuple(given)}
     planner.plan(view, live=names({"iris2"}))
     assert planner.heirs(given) == {}
+
+
+def test_settling_is_settled_and_keeps_what_did_not_change():
+    services = [service(f"10.20.30.{last}", f"s{last:02}") for last in range(1, 21)]
+    planner = l2_plan.Planner("iris1", ignore_exclude=False, keeps=True)
+    settling = l2_plan.Settling()
+    plan, decisions = planner.plan(world(services, ready("iris1"), [BOTH]), live=names(IRIS))
+    everything = [entry.address for entry in plan.entries]
+    before = ()
+    for count in (0, 7, 7, 20, 3):
+        held = frozenset(everything[:count])
+        found = settling.settle(decisions, held)
+        assert found == l2_plan.settled(decisions, held)
+        assert settling.settle(decisions, frozenset(everything[:count])) is found
+        assert all(new is old for new, old in zip(found, before, strict=False) if new == old)
+        before = found
