@@ -3,16 +3,21 @@
 SHELL := /bin/bash
 VENV ?= .venv
 PY := $(VENV)/bin/python
-APT_PACKAGES := python3 python3-venv frr frr-pythontools iproute2 nftables procps util-linux bird2 gobgpd
+APT_PACKAGES := python3 python3-venv frr frr-pythontools iproute2 nftables procps util-linux
+# Other routers to talk with; never started on this machine itself.
+TEST_PACKAGES := bird2 gobgpd
 STAMP := $(VENV)/.installed
 
-.PHONY: help lab lab-down test test-unit test-long test-frr10 lint bench crds lock apt clean
+.PHONY: help lab lab-down apt-test test test-unit test-long test-frr10 lint bench crds lock apt clean
 
 help: ## What there is
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 apt: ## Debian packages (only those missing; needs root)
 	@./containers/install-packages $(APT_PACKAGES)
+
+apt-test: apt
+	@./containers/install-packages $(TEST_PACKAGES)
 
 $(STAMP): requirements-dev.lock pyproject.toml
 	@echo "== Python environment in $(VENV)"
@@ -27,16 +32,16 @@ lab: apt $(STAMP) ## A whole cluster on this machine: FRR, packets, a Kubernetes
 lab-down: $(STAMP) ## Remove the lab and everything it made
 	@$(PY) -m lab down $(LAB_ARGS)
 
-test: apt $(STAMP) ## All tests, with a summary
+test: apt-test $(STAMP) ## All tests, with a summary
 	@$(PY) -m tests.run $(TEST_ARGS)
 
 test-unit: $(STAMP) ## The tests that need neither root nor FRR
 	@$(PY) -m pytest -q tests/test_house.py tests/unit tests/cases tests/cycle
 
-test-long: apt $(STAMP) ## What takes minutes: long histories, memory over 100,000 Services
+test-long: apt-test $(STAMP) ## What takes minutes: long histories, memory over 100,000 Services
 	@$(PY) -m pytest -q -m long tests/unit tests/cycle tests/contract tests/live
 
-test-frr10: apt $(STAMP) ## The live BGP tests on FRR 10 (Debian trixie in .cache/trixie)
+test-frr10: apt-test $(STAMP) ## The live BGP tests on FRR 10 (Debian trixie in .cache/trixie)
 	@./containers/frr10-rootfs .cache/trixie
 	@FRR_ROOT=$(CURDIR)/.cache/trixie $(PY) -m pytest -q -m "live and frr and not long" tests/live
 
