@@ -38,8 +38,9 @@ test: apt-test $(STAMP) ## All tests, with a summary
 test-unit: $(STAMP) ## The tests that need neither root nor FRR
 	@$(PY) -m pytest -q tests/test_house.py tests/unit tests/cases tests/cycle
 
+LONG ?= tests/unit tests/cycle tests/contract tests/live
 test-long: apt-test $(STAMP) ## What takes minutes: long histories, memory over 100,000 Services
-	@$(PY) -m pytest -q -m long tests/unit tests/cycle tests/contract tests/live
+	@$(PY) -m pytest -q -m long $(LONG)
 
 test-frr10: apt-test $(STAMP) ## The live BGP tests on FRR 10 (Debian trixie in .cache/trixie)
 	@./containers/frr10-rootfs .cache/trixie
