@@ -112,6 +112,8 @@ class L2Entry:
     address: addresses.Address
     interfaces: frozenset[str] = frozenset()
     wish: Wish = Wish.TAKE
+    candidates: frozenset[str] = frozenset()
+    """Nodes that could have it. When they change, who waits for the address asks again."""
 
     def is_on(self, interface: str) -> bool:
         """Whether the address is answered for on that interface."""

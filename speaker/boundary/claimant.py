@@ -65,15 +65,15 @@ class Claimant:
         """See `ports.Announcer`. A plan that was set before is claimed now."""
         await self._mouth.start()
         self._is_running = True
-        self._want()
+        self._want(values.L2Plan())
 
     def set_plan(self, plan: values.L2Plan) -> None:
         """See `ports.Announcer`."""
         if plan == self._plan:
             return
-        self._plan = plan
+        before, self._plan = self._plan, plan
         if self._is_running:
-            self._want()
+            self._want(before)
 
     def held(self) -> frozenset[addresses.Address]:
         """See `ports.Announcer`."""
@@ -117,11 +117,19 @@ class Claimant:
             self._timer = None
         await self._mouth.stop()
 
-    def _want(self) -> None:
+    def _want(self, before: values.L2Plan) -> None:
         self._show()  # the mouth must know on which interfaces to ask
         wishes = {entry.address: entry.wish for entry in self._plan.entries}
         self._rivals.keep(wishes)
         self._do(self._holder.want(wishes, self._now()))
+        others = {entry.address: entry.candidates for entry in before.entries}
+        moved = {
+            each.address
+            for each in self._plan.entries
+            if others.get(each.address, each.candidates) != each.candidates
+        }
+        if moved:  # whoever had one of them may not have it any more
+            self._do(self._holder.look_again(self._now(), moved))
 
     def _watch_fence(self) -> bool:
         """Whether the fence was moved; what follows from it is done."""

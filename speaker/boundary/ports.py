@@ -57,8 +57,8 @@ class Holder(Protocol):
     def take(self, given: Iterable[addresses.Address], now: float) -> links.Actions:
         """Takes over from a holder that says so."""
 
-    def look_again(self, now: float) -> links.Actions:
-        """The cluster changed."""
+    def look_again(self, now: float, among: Container[addresses.Address] | None = None) -> links.Actions:
+        """The cluster changed, for these addresses or for all."""
 
     def heard(
         self, address: addresses.Address, claim: links.Claim, rival: links.Mac, now: float, standing: links.Standing

@@ -7,7 +7,7 @@ they hear each other on the wire. Decides only; sends, listens and reads no cloc
 """
 
 import enum
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -40,6 +40,13 @@ DEFENCE_PAUSES: Mapping[links.Standing, float] = MappingProxyType(
 )
 """An address is defended once in so many seconds, whoever claims it how often: DEFEND_INTERVAL of RFC 5227 section 2.4 (c). Another
 speaker yields when it hears us; should both think that they come first for a moment, they must not shout at each other."""
+
+PATIENT_PROBES = 10
+"""Questions before an address is taken that somebody has answered for again and again, when nothing is known to have changed: the
+owner may just be slow."""
+
+IMPATIENT_REFUSALS = 2
+"""So often an answer is taken for one that was on its way when something changed."""
 
 STANDBY_PAUSES = (0.25, 0.5, 1.0, 2.0, 5.0)
 """Seconds until an address that somebody else answers for is asked for again; the last one repeats."""
@@ -150,10 +157,11 @@ class Holder:
                 self._hold(address, entry, found)
         return self._advance(found, now)
 
-    def look_again(self, now: float) -> links.Actions:
-        """The cluster changed: what somebody else held may be free now, and is asked for at once."""
-        for entry in self._entries.values():
-            if entry.state is _State.STANDBY:
+    def look_again(self, now: float, among: Container[addresses.Address] | None = None) -> links.Actions:
+        """The cluster changed: what somebody else held, of these or of all, may be free now, and is asked for at once."""
+        for address, entry in self._entries.items():
+            if entry.state is _State.STANDBY and (among is None or address in among):
+                entry.refused = 0
                 self._probe(entry, now)
         return self._advance(_Found(), now)
 
@@ -226,9 +234,10 @@ class Holder:
                     self._probe(entry, now)
                 if now - entry.due > LATE_SECONDS:
                     entry.asked = 0
-                if entry.asked < PROBES and len(found.ask) >= ASKED_AT_ONCE:
+                needed = PROBES if entry.refused <= IMPATIENT_REFUSALS else PATIENT_PROBES
+                if entry.asked < needed and len(found.ask) >= ASKED_AT_ONCE:
                     entry.due = now + TURN_SECONDS
-                elif entry.asked < PROBES:
+                elif entry.asked < needed:
                     entry.asked += 1
                     entry.due = (
                         now + PROBE_PAUSE

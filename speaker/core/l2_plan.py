@@ -294,7 +294,8 @@ def _entry(address: addresses.Address, wanting: Iterable[Share]) -> values.L2Ent
     found = tuple(wanting)
     takes = any(share.decision.wish is values.Wish.TAKE for share in found)
     wish = values.Wish.TAKE if takes else values.Wish.KEEP
-    return values.L2Entry(address, _united(share.interfaces for share in found), wish)
+    candidates = frozenset[str]().union(*(share.candidates for share in found))
+    return values.L2Entry(address, _united(share.interfaces for share in found), wish, candidates)
 
 
 def _assemble(shared: Iterable[Share]) -> Result:

@@ -252,3 +252,15 @@ async def test_many_addresses_are_asked_for_in_lots(bench):
     bench.node.set_plan(plan(*many))
     assert len(bench.asked()) == holding.ASKED_AT_ONCE
     await bench.holds(*many)
+
+
+async def test_when_the_candidates_change_a_waiting_node_asks_at_once(bench):
+    """As when the endpoints leave the owner's node: nobody died, and the owner falls silent by itself."""
+    bench.node.set_plan(plan(A, B))
+    for _ in range(3):
+        for each in (A, B):
+            bench.hear(gratuitous.burst(each, OTHER)[0])
+    bench.asked()
+    entries = plan(A, B).entries
+    bench.node.set_plan(values.L2Plan((dataclasses.replace(entries[0], candidates=frozenset({"n1"})), entries[1])))
+    assert bench.asked() == [str(A)]

@@ -78,6 +78,31 @@ def test_a_free_address_is_taken_in_standby():
     assert holder.held == {IP}
 
 
+@pytest.mark.parametrize(("refusals", "questions"), [(1, 3), (2, 3), (3, 10), (6, 10)])
+def test_who_is_refused_again_and_again_asks_for_longer(refusals, questions):
+    """Nothing changed: an owner that is slow for a moment must not lose the address."""
+    holder = holding.Holder()
+    holder.want({IP: Wish.TAKE}, 0.0)
+    now = 0.0
+    for _ in range(refusals):
+        holder.heard(IP, Claim.ANSWER, RIVAL, now, STRANGER)
+        now = holder.next_at
+        holder.tick(now)
+    asked = 1
+    while not holder.held:
+        now = holder.next_at
+        asked += len(holder.tick(now).ask)
+    assert asked == questions
+
+
+def test_only_what_changed_is_asked_for_again():
+    holder = holding.Holder()
+    holder.want({IP: Wish.TAKE, OTHER: Wish.TAKE}, 0.0)
+    for each in (IP, OTHER):
+        holder.heard(each, Claim.ANSWER, RIVAL, 0.01, STRANGER)
+    assert holder.look_again(0.02, {OTHER}).ask == (OTHER,)
+
+
 def test_looking_again_disturbs_no_questions_under_way():
     holder = holding.Holder()
     holder.want({IP: Wish.TAKE}, 0.0)
