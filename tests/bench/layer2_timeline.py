@@ -16,6 +16,7 @@ from tests.live import layer2_lab
 from tests.live.layer2_lab import Heard
 
 PAGE = Path(__file__).parents[2] / "docs/failover.md"
+_SHOWN = (": without an answer, ", "of a former owner", "moved back")
 _COLUMN = 0.01
 """Seconds of the picture's columns."""
 _BEFORE, _AFTER = 0.15, 0.1
@@ -149,7 +150,7 @@ def table(report: Path = figures.REPORT) -> str:
     for line in lines:
         if line.startswith("Machine: "):
             machine = line
-        if ": without an answer, " in line or "of a former owner" in line:
+        if line.startswith("| ") and any(each in line for each in _SHOWN):
             rows.append((machine, line))
     head = [f"| {' | '.join(figures.HEADINGS)} |", f"|{'---|' * len(figures.HEADINGS)}"]
     return "\n".join([rows[0][0] if rows else "Not measured yet.", "", *head, *(row for _, row in rows)])

@@ -29,6 +29,8 @@ ROOT = Path(__file__).parents[2]
 STATION = "w0"
 QUESTIONS = 0.01
 """Seconds between two questions for an address."""
+ALONE = 0.1
+"""Nobody takes an address before it asked for it for so many seconds, and somewhat longer, without an answer."""
 
 _FOUND, _GONE = "speaker found", frozenset({"speaker lost", "speaker left"})
 _OPEN, _FENCED = "layer 2 is open again", "layer 2 is fenced: too few other speakers are heard"
@@ -123,29 +125,30 @@ class Recording:
         return max(each for each in answers if each.station == answers[0].station and each.time < new.time), new
 
     def double(self, address: str) -> int:
-        """Answers of a node after another one had taken over from it: moments with two answering nodes."""
-        taken_over: set[str] = set()
-        last, count = "", 0
+        """Answers of a former owner while another node answers: moments with two answering nodes.
+
+        Who asked the wire and heard nobody for `ALONE` may have it back: that is a move, and no such moment.
+        """
+        former: set[str] = set()
+        last, count = None, 0
         for each in self.answers(address):
-            if each.station in taken_over:
-                count += 1
-            elif each.station != last:
-                taken_over |= {last} - {""}
-                last = each.station
+            if last is not None and each.station != last.station:
+                if each.station in former and each.time - last.time < ALONE:
+                    count += 1
+                    continue
+                former = (former | {last.station}) - {each.station}
+            last = each
         return count
 
     def late_claims(self, address: str) -> tuple[Heard, ...]:
-        """Announcements of a node after another one had begun to answer or announce: they would lead clients back to it."""
-        taken_over: set[str] = set()
-        last, found = "", []
-        for each in sorted(self._heard, key=lambda heard: heard.time):
-            if each.what not in {"answer", "claim"} or each.address != address or each.station == last:
-                continue
-            if each.what == "claim" and each.station in taken_over:
-                found.append(each)
-            elif each.station not in taken_over:
-                taken_over |= {last} - {""}
-                last = each.station
+        """Announcements of a former owner while another node answers: they would lead clients back to it."""
+        found, answers = [], self.answers(address)
+        for claim in self.all("claim", address):
+            before = [each for each in answers if each.time <= claim.time]
+            owners = {each.station for each in before}
+            if before and before[-1].station != claim.station and claim.station in owners:
+                is_alone = claim.time - before[-1].time > ALONE
+                found += [] if is_alone else [claim]
         return tuple(found)
 
     def moved(self, address: str, owner: str) -> None:
@@ -210,7 +213,7 @@ class Watched:
     ) -> Iterator[Recording]:
         """Asks for the addresses while the block runs."""
         argv = [*self.entry("sw"), sys.executable, "-m", "tests.live.drivers.layer2_ear", "--interface", STATION]
-        argv += ["--every", str(every), *(["--gossip"] if hears_gossip else []), *addresses]
+        argv += ["--every", str(every), *(["--gossip"] if hears_gossip else [])]
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         process = subprocess.Popen(
             [*(["nice", "-n", str(nice)] if nice else []), *argv],
@@ -218,6 +221,8 @@ class Watched:
         )  # fmt: skip
         assert process.stdin is not None
         assert process.stdout is not None
+        process.stdin.write(json.dumps(addresses) + "\n")
+        process.stdin.flush()
         made = Recording(self.plan_owner)
         made.add(process.stdout.readline())
 

@@ -119,10 +119,8 @@ async def _fill(kubeconfig: Path) -> None:
         }
     ]
     async with kube.Api(kube.read_kubeconfig(kubeconfig)) as api:
-        for definition in crds.documents():
-            await api.apply(definition)
-        for name in ("default", objects.SYSTEM_NAMESPACE):
-            await api.apply(objects.namespace(name))
+        await asyncio.gather(*(api.apply(definition) for definition in crds.documents()))
+        await asyncio.gather(*(api.apply(objects.namespace(name)) for name in ("default", objects.SYSTEM_NAMESPACE)))
         address = {"type": "InternalIP", "address": IP}
         node = {"apiVersion": "v1", "kind": "Node", "metadata": meta, "spec": {}, "status": {"addresses": [address]}}
         documents = layer2_lab.layer2_objects("10.99.0.230-10.99.0.239", "fd00:99::230-fd00:99::239")
