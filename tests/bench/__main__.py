@@ -43,7 +43,11 @@ def layer2(chosen: argparse.Namespace) -> None:
     where = figures.machine()
     plan = layer2_bench.SMALL if chosen.small else layer2_bench.Plan()
     report(chosen, "layer2-1-failures", layer2_bench.TITLE, where, layer2_bench.run(plan), layer2_bench.METHOD)
+
+
+def layer2_many(chosen: argparse.Namespace) -> None:
     where = figures.machine()
+    plan = layer2_bench.SMALL if chosen.small else layer2_bench.Plan()
     report(
         chosen, "layer2-2-many", layer2_bench.TITLE_MANY, where, layer2_bench.run_many(plan), layer2_bench.METHOD_MANY
     )
