@@ -28,7 +28,7 @@ CHECKS = (
 )
 PLAIN = (sys.executable, "-m", "pytest")
 ROOTLESS = ("unshare", "--user", "--map-root-user", "--net", "--mount", sys.executable, "-m", "tests.live.rootless")
-SEVERAL_AT_A_TIME = ["-n", "3", "--dist", "loadfile"]
+SEVERAL_AT_A_TIME = ["-n", "2", "--dist", "loadfile"]
 """Live tests wait for daemons and timers most of the time. Each file has machines of its own; its tests stay together."""
 
 STAGES: tuple[tuple[str, list[str], list[str]], ...] = (
