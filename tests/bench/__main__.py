@@ -1,6 +1,7 @@
 """`make bench`: measures on this machine and writes docs/benchmarks.md. Figures never make it fail.
 
-Parts: `lab`, `frr`, `bgp`, `layer2`, `layer2-many`, `speaker` and `controller`; without arguments all of them. Every part owns a section of the page and leaves the others.
+Parts: `lab`, `frr`, `bgp`, `layer2`, `layer2-many`, `speaker` and `controller`; without arguments all of them. Every part owns a
+section of the page and leaves the others.
 The controller is measured on the embedded API, and also on a real kube-apiserver where KUBEBUILDER_ASSETS names one.
 """
 
@@ -48,9 +49,8 @@ def layer2(chosen: argparse.Namespace) -> None:
 def layer2_many(chosen: argparse.Namespace) -> None:
     where = figures.machine()
     plan = layer2_bench.SMALL if chosen.small else layer2_bench.Plan()
-    report(
-        chosen, "layer2-2-many", layer2_bench.TITLE_MANY, where, layer2_bench.run_many(plan), layer2_bench.METHOD_MANY
-    )
+    found = layer2_bench.run_many(plan)
+    report(chosen, "layer2-2-many", layer2_bench.TITLE_MANY, where, found, layer2_bench.METHOD_MANY)
 
 
 def speaker(chosen: argparse.Namespace) -> None:

@@ -34,6 +34,7 @@ METHOD_MANY = """
   ARP) and answered for them. Each of these is asked for every 100 ms.
 * **answer, 10,000 Services made**: while they are made through the API, 16 at a time, given addresses and announced by layer 2, by all
   programs of the lab but the packet forwarding.
+* **times a speaker fenced itself**: while they were made and, for at most 80 s more, given addresses; one value per speaker.
 * **answer, planned anew**: these Services exist, and the layer-2 advertisement of all of them is changed every second, so that every
   speaker decides about each of them again. Only the questions asked in the second after a change count.
 """
@@ -103,10 +104,20 @@ def failures(watched: layer2_lab.Watched, addresses: tuple[str, ...], runs: int)
     yield Figure("moved back, per failure", "times", tuple(back))
 
 
-def answers(what: str, recording: layer2_lab.Recording, addresses: tuple[str, ...]) -> Iterator[Figure]:
+def answers(
+    what: str, recording: layer2_lab.Recording, addresses: tuple[str, ...], since: tuple[float, ...] = ()
+) -> Iterator[Figure]:
+    """Of all questions, or of those within a second after one of the moments: delays, and how many had no answer."""
     for address in addresses:
-        found = tuple(delay * 1000 for _, delay in recording.delays(address))
-        yield Figure(f"answer, {what}, {family(address)}", "ms", found)
+
+        def counts(at: float) -> bool:
+            return not since or any(0 <= at - moment < 1 for moment in since)
+
+        asked = sum(counts(each.time) for each in recording.all("asked", address))
+        found = tuple(delay * 1000 for at, delay in recording.delays(address) if counts(at))
+        if found:
+            yield Figure(f"answer, {what}, {family(address)}", "ms", found)
+        yield Figure(f"questions without an answer, {what}, {family(address)}", "%", (100 * (1 - len(found) / asked),))
 
 
 def ticks(pid: int) -> int:
@@ -145,7 +156,13 @@ def third(watched: layer2_lab.Watched, wanted: tuple[str, ...], node: str) -> di
         concerned = tuple(address for address in concerned if address not in strayed)
         started = time.time()
         watched.order("signal", f"{node}/speaker", signal="KILL")
-        layer2_lab.until("others answer", lambda: all(recording.owner(each) != node for each in concerned), 60, 0.05)
+        moved: set[str] = set()
+
+        def has_moved() -> bool:  # at least once: some may move back later
+            moved.update(address for address in concerned if recording.owner(address) != node)
+            return len(moved) == len(concerned)
+
+        layer2_lab.until("others answer", has_moved, 60, 0.05)
     answered = [
         next(each.time - started for each in recording.answers(address) if each.time > started and each.station != node)
         * 1000
@@ -192,7 +209,7 @@ def loaded(
 ) -> Iterator[Figure]:
     """Answers while Services come by the thousand, and while all of them are decided anew."""
     watched.order("stop", "forwarding")  # tens of thousands of packet filter rules: not what is measured
-    started = time.monotonic()
+    started, since = time.monotonic(), time.time()
     with watched.recording(*addresses) as recording:
         layer2_lab.fill(watched, range(plan.many, plan.load))
     yield from answers(f"{plan.load:,} Services made", recording, addresses)
@@ -203,6 +220,10 @@ def loaded(
         before, settled = settled, given(measured)
         if settled in {before, plan.load + 3}:
             break
+    yield Figure(
+        "times a speaker fenced itself meanwhile", "times",
+        tuple(float(len(watched.said(layer2_lab.FENCED, since, (node,)))) for node in watched.nodes),
+    )  # fmt: skip
     yield Figure("Services with an address when they are planned anew", "services", (float(settled),))
     path = "/apis/metallb.io/v1beta1/namespaces/metallb-system/l2advertisements/many"
     changes = []
@@ -212,11 +233,7 @@ def loaded(
             pools = ["many", "l2"] if number % 2 == 0 else ["many"]
             measured.api("PATCH", path, {"spec": {"ipAddressPools": pools}}, "application/merge-patch+json")
             time.sleep(1)  # the second whose questions count
-    for address in addresses:
-        found = tuple(
-            delay * 1000 for at, delay in recording.delays(address) if any(0 <= at - change < 1 for change in changes)
-        )
-        yield Figure(f"answer, {plan.load:,} Services planned anew, {family(address)}", "ms", found)
+    yield from answers(f"{plan.load:,} Services planned anew", recording, addresses, tuple(changes))
 
 
 def given(measured: cluster.Lab) -> int:

@@ -33,7 +33,7 @@ ALONE = 0.1
 """Nobody takes an address before it asked for it for so many seconds, and somewhat longer, without an answer."""
 
 _FOUND, _GONE = "speaker found", frozenset({"speaker lost", "speaker left"})
-_OPEN, _FENCED = "layer 2 is open again", "layer 2 is fenced: too few other speakers are heard"
+_OPEN, FENCED = "layer 2 is open again", "layer 2 is fenced: too few other speakers are heard"
 
 
 class Heard(NamedTuple):
@@ -265,7 +265,7 @@ class Watched:
 
     def fenced(self, node: str, since: float) -> float | None:
         """When the node fell silent by itself."""
-        return next((each.time for each in self.said(_FENCED, since, (node,))), None)
+        return next((each.time for each in self.said(FENCED, since, (node,))), None)
 
     def in_company(self, nodes: Sequence[str] = ()) -> bool:
         """Whether all these speakers run, know each other, and may answer."""
@@ -285,7 +285,7 @@ class Watched:
                         company.add(line.fields["member"])
                     case str(text) if text in _GONE:
                         company.discard(line.fields["member"])
-                    case str(text) if text in (_OPEN, _FENCED):
+                    case str(text) if text in (_OPEN, FENCED):
                         is_open = text == _OPEN
             if not company >= expected or not is_open:
                 return False
