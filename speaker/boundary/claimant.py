@@ -124,9 +124,7 @@ class Claimant:
         self._do(self._holder.want(wishes, self._now()))
         others = {entry.address: entry.candidates for entry in before.entries}
         moved = {
-            each.address
-            for each in self._plan.entries
-            if others.get(each.address, each.candidates) != each.candidates
+            each.address for each in self._plan.entries if others.get(each.address, each.candidates) != each.candidates
         }
         if moved:  # whoever had one of them may not have it any more
             self._do(self._holder.look_again(self._now(), moved))
