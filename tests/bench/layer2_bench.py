@@ -12,7 +12,7 @@ from typing import Any
 from lab.places import Places
 from tests.bench import cluster
 from tests.bench.figures import Figure
-from tests.live import layer2_lab
+from tests.live import layer2_lab, layer2_recording
 
 _LOOKS, _LOOK_SECONDS = 8, 10.0
 
@@ -105,7 +105,7 @@ def failures(watched: layer2_lab.Watched, addresses: tuple[str, ...], runs: int)
 
 
 def answers(
-    what: str, recording: layer2_lab.Recording, addresses: tuple[str, ...], since: tuple[float, ...] = ()
+    what: str, recording: layer2_recording.Recording, addresses: tuple[str, ...], since: tuple[float, ...] = ()
 ) -> Iterator[Figure]:
     """Of all questions, or of those within a second after one of the moments: delays, and how many had no answer."""
     for address in addresses:
@@ -141,7 +141,7 @@ def cpu_at_rest(watched: layer2_lab.Watched, seconds: float, what: str) -> Figur
 def all_answered(watched: layer2_lab.Watched, wanted: tuple[str, ...], every: float, seconds: float) -> dict[str, str]:
     """Who answers for each, once somebody does."""
     with watched.recording(*wanted, every=every) as recording:
-        layer2_lab.until("all are answered for", lambda: all(map(recording.owner, wanted)), seconds, 0.2)
+        layer2_recording.until("all are answered for", lambda: all(map(recording.owner, wanted)), seconds, 0.2)
         return {address: recording.owner(address) for address in wanted}
 
 
@@ -151,7 +151,7 @@ def third(watched: layer2_lab.Watched, wanted: tuple[str, ...], node: str) -> di
     owners = all_answered(watched, wanted, 0.5, 60)
     concerned = tuple(address for address, owner in owners.items() if owner == node)
     with watched.recording(*concerned, every=0.1) as recording:
-        layer2_lab.until("they are answered for", lambda: all(map(recording.owner, concerned)))
+        layer2_recording.until("they are answered for", lambda: all(map(recording.owner, concerned)))
         strayed = frozenset(address for address in concerned if recording.owner(address) != node)
         concerned = tuple(address for address in concerned if address not in strayed)
         started = time.time()
@@ -162,7 +162,7 @@ def third(watched: layer2_lab.Watched, wanted: tuple[str, ...], node: str) -> di
             moved.update(address for address in concerned if recording.owner(address) != node)
             return len(moved) == len(concerned)
 
-        layer2_lab.until("others answer", has_moved, 60, 0.05)
+        layer2_recording.until("others answer", has_moved, 60, 0.05)
     answered = [
         next(each.time - started for each in recording.answers(address) if each.time > started and each.station != node)
         * 1000

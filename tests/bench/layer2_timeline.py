@@ -13,7 +13,7 @@ from pathlib import Path
 from speaker import settings
 from tests.bench import figures, layer2_bench
 from tests.live import layer2_lab
-from tests.live.layer2_lab import Heard
+from tests.live.layer2_recording import Heard
 
 PAGE = Path(__file__).parents[2] / "docs/failover.md"
 _SHOWN = (": without an answer, ", "of a former owner", "moved back")

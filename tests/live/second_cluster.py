@@ -18,7 +18,7 @@ import yaml
 
 from frr_adapter.api import crds
 from lab import kube, objects, world
-from tests.live import layer2_lab
+from tests.live import layer2_lab, layer2_recording
 
 NODE, MAC = "x1", "02:00:00:99:00:e1"
 IP = "10.99.0.99"
@@ -69,7 +69,7 @@ def running(lab: layer2_lab.Watched, directory: Path) -> Iterator[Second]:
             sys.executable, "-m", "lab.apiserver", "--host", "127.0.0.1", "--port", "0",
             "--unix", str(socket), "--kubeconfig", str(kubeconfig),
         )  # fmt: skip
-        layer2_lab.until("the second API", kubeconfig.exists)
+        layer2_recording.until("the second API", kubeconfig.exists)
         with concurrent.futures.ThreadPoolExecutor(1) as pool:
             pool.submit(lambda: asyncio.run(_fill(kubeconfig))).result()
         start(
