@@ -127,7 +127,7 @@ def test_an_owner_that_hears_nobody_falls_silent_before_another_node_answers(lab
         assert fenced < first.time
 
 
-def test_another_node_that_hears_nobody_never_answers(lab, addresses):
+def test_another_node_that_hears_nobody_changes_nothing(lab, addresses):
     lab.settle()
     with lab.recording(*addresses) as seen:
         for address in addresses:
@@ -154,6 +154,7 @@ def test_another_node_that_hears_nobody_never_answers(lab, addresses):
             seen.more(address, 50)
     for address in addresses:
         assert alone not in seen.owners(address)
+        assert set(seen.owners(address)) == {owner}
         assert seen.double(address) == 0
         assert seen.late_claims(address) == ()
         assert seen.silence(address) < SLOWEST
