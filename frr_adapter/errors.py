@@ -36,3 +36,7 @@ class DutyError(FrrAdapterError):
 
 class FrameError(FrrAdapterError):
     """Bytes that are not the frame they claim to be."""
+
+
+class LinkError(FrrAdapterError):
+    """Layer 2 cannot be served on this node."""

@@ -14,6 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+_WHOLE = frozenset({signal.SIGKILL, signal.SIGSTOP, signal.SIGCONT})
+
 BACK_OFF = 1.0
 """Seconds between the end of a process and its next start."""
 
@@ -72,10 +74,11 @@ class Child:
             self._spawn()
 
     def send(self, number: int) -> None:
-        """Send it a signal; nothing when it does not run."""
+        """Send it a signal; nothing when it does not run. What kills, freezes or thaws a container does so to all its processes."""
         if self._process is not None:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(self._process.pid, number)
+                send = os.killpg if number in _WHOLE else os.kill
+                send(self._process.pid, number)
 
     async def stop(self, grace: float = 5.0) -> None:
         """No longer want it; SIGTERM, then SIGKILL after `grace` seconds; returns when it has ended."""

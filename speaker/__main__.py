@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from frr_adapter import addresses, errors
+from frr_adapter import errors
 from frr_adapter.boundary import (
     bgp_metrics,
     clock,
@@ -35,76 +35,39 @@ from frr_adapter.boundary import (
     store,
     watch,
 )
-from speaker import company, exclusion, links, loop, settings
+from speaker import loop, settings, wire
 from speaker.boundary import (
     applying,
     bfd_care,
-    claimant,
-    delegation,
+    expected,
+    forking,
     measuring,
-    membership,
-    netlink,
     observing,
-    proxies,
     sidecar,
-    sockets,
+    wire_process,
 )
-from speaker.core import layer2 as layer2_rules
 from speaker.core import node_status, report
 
 _log = logs.get_logger()
 
 _SETTLE_SECONDS = 5.0
-_TAKEOVER_SECONDS = 10.0
-"""Addresses that are taken so soon after a speaker was lost count as taken over from it."""
 
 
-async def run(chosen: settings.Settings) -> None:
+async def run(chosen: settings.Settings, forked: forking.Forked) -> None:
     """Runs until SIGTERM or SIGINT. Then FRR goes on with what it has, and layer-2 addresses go to other speakers if there are any."""
     registry = metrics.Metrics()
     registry.include_process()
     known = store.Store(loop.KINDS)
-    others = company.Company(_membership(chosen), chosen.timing)
-
     counted = layer2_metrics.Layer2Metrics(registry)
 
-    def standing(address: addresses.Address, mac: links.Mac) -> links.Standing:
-        if not chosen.has_membership:
-            return links.Standing.UNKNOWN
-        node = others.node_of(mac)
-        if node is None:
-            return links.Standing.STRANGER
-        return links.Standing.BEFORE_US if the_loop.precedes(node, address) else links.Standing.BEHIND_US
-
-    def taken(won: tuple[addresses.Address, ...]) -> None:
-        since = others.since_loss(_TAKEOVER_SECONDS)
-        if since is not None:
-            for _ in won:
-                counted.took_over(since)
-
-    def news() -> None:
+    def wire_told() -> None:
         the_loop.poke()
 
-    def others_changed() -> None:
-        the_loop.poke()
-        announcer.members_changed()
-
-    kernel = proxies.KernelProxies()
-    delegation.clear(kernel)  # the entries of a killed speaker answer on, whatever the flags say now
-    announcer = claimant.Claimant(
-        netlink.KernelLinks(_exclusion(Path(chosen.exclude_interfaces_file))),
-        sockets.RawWire(),
-        layer2_rules.Rules(),
-        is_fenced=others.is_fenced,
-        standing=standing,
-        changed=news,
-        taken=taken,
-        moved=others.say_interfaces,
-        proxies=kernel if chosen.l2_kernel_proxy else None,
+    announcer = wire_process.WireProcess(
+        forked, has_membership=chosen.has_membership, changed=wire_told, took_over=counted.took_over
     )
-    others.connect(others_changed, announcer.take)
     the_loop = loop.Loop(chosen, known, announcer, registry)
-    the_loop.watch_lives(others.live)
+    the_loop.watch_lives(announcer.live)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -114,7 +77,6 @@ async def run(chosen: settings.Settings) -> None:
             the_loop.changed()
 
     async with contextlib.AsyncExitStack() as stack:
-        stack.callback(kernel.close)
         api = await stack.enter_async_context(
             await kube.Kube.connect(Path(chosen.kubeconfig) if chosen.kubeconfig else None)
         )
@@ -131,22 +93,18 @@ async def run(chosen: settings.Settings) -> None:
 
         def refresh() -> None:
             the_loop.refresh_metrics()
-            others.measure(counted)
-            counted.set_rivals(
-                (str(each.address), links.format_mac(each.mac), each.claims) for each in announcer.rivals()
-            )
+            announcer.measure(counted)
             if bgp is not None:
                 bgp.observing.scraped()
 
         metered = _metered(registry, refresh)
         stack.push_async_callback(_close, await health.HttpServer.start(chosen.host, chosen.port, metered))
-        await others.start()
-        stack.push_async_callback(others.stop)
         await announcer.start()
         stack.push_async_callback(announcer.stop)
         async with asyncio.TaskGroup() as tasks:
             for each in decoders.resources(loop.KINDS, chosen.namespace):
                 lasting.start(tasks, f"watch {each.kind}", watch.follow(api, each, decoders.DECODERS[each.kind], take))
+            lasting.start(tasks, "layer 2", announcer.run())
             lasting.start(tasks, "cycles", the_loop.run())
             lasting.start(tasks, "effects", out.run())
             own_state = report.state_ref(chosen.node_name, chosen.namespace)
@@ -159,9 +117,9 @@ async def run(chosen: settings.Settings) -> None:
                 lasting.start(tasks, f"watch {kind}", followed)
             if chosen.has_membership:
                 pods_of_speakers = watch.Resource("Pod", chosen.namespace, label_selector=chosen.ml_labels)
-                lasting.start(
-                    tasks, "watch speakers", watch.follow(api, pods_of_speakers, decoders.DECODERS["Pod"], others.pod)
-                )
+                speakers = expected.Expected(announcer.set_peers)
+                followed = watch.follow(api, pods_of_speakers, decoders.DECODERS["Pod"], speakers.pod)
+                lasting.start(tasks, "watch speakers", followed)
             if bgp is not None:
                 lasting.start(tasks, "configuring FRR", bgp.applying.run())
                 follower = sidecar.Sidecar(Path(chosen.frr_vty_dir))
@@ -173,7 +131,6 @@ async def run(chosen: settings.Settings) -> None:
             await stop.wait()
             _log.info("stopping; what BGP announces stays announced")
             lasting.stop()
-            await others.hand_over(the_loop.heirs(announcer.release()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,17 +170,6 @@ def _bgp(chosen: settings.Settings, the_loop: loop.Loop, registry: metrics.Metri
     return _Bgp(configuring, care, observer, measured)
 
 
-def _membership(chosen: settings.Settings) -> membership.Membership | None:
-    if not chosen.has_membership:
-        return None
-    endpoint = (chosen.ml_bindaddr, chosen.ml_bindport)
-    return membership.Membership(chosen.node_name, endpoint, Path(chosen.ml_secret_key_path), chosen.timing)
-
-
-def _exclusion(path: Path) -> exclusion.Exclusion:
-    return exclusion.parse(path.read_text(encoding="utf-8")) if path.exists() else exclusion.Exclusion()
-
-
 def _metered(registry: metrics.Metrics, refresh: Callable[[], None]) -> Mapping[str, health.Route]:
     inner = health.metrics_routes(registry)["/metrics"]
 
@@ -244,7 +190,8 @@ def main() -> int:
     try:
         chosen = settings.parse(sys.argv[1:], os.environ)
         logs.configure(logs.Level(chosen.log_level))
-        asyncio.run(run(chosen))
+        forked = forking.fork("frr-adapter-l2", lambda end: wire.run(chosen, end))
+        asyncio.run(run(chosen, forked))
     except errors.FrrAdapterError as error:
         print(f"speaker: {error}".replace("speaker: speaker:", "speaker:"), file=sys.stderr)
         return 1

@@ -1,9 +1,12 @@
-"""When gratuitous frames are due, as a frozen value: five bursts after each takeover. Time is an argument, in seconds.
+"""When gratuitous frames are due: five bursts after each takeover. Time is an argument, in seconds.
 
-`speaker.boundary.layer2` keeps one `Schedule` and its timer; nothing here reads a clock.
+`speaker.boundary.announcing` keeps one `Bursts` and its timer; nothing here reads a clock. What one target costs must not
+depend on how many others are under way.
 """
 
-from dataclasses import dataclass, replace
+import heapq
+import itertools
+from collections.abc import Iterable
 
 from speaker import links
 
@@ -11,57 +14,40 @@ OFFSETS = (0.0, 1.1, 2.2, 3.3, 4.4)
 """Seconds after a takeover at which a burst is sent."""
 
 
-@dataclass(frozen=True, slots=True)
-class Campaign:
-    """Targets taken over at one moment, `sent` bursts of which are out."""
+class Bursts:
+    """All targets under way, each once: a new takeover starts its five bursts again."""
 
-    targets: frozenset[links.Target]
-    started: float
-    sent: int = 0
+    def __init__(self, offsets: tuple[float, ...] = OFFSETS) -> None:
+        self._offsets = offsets
+        self._tickets = itertools.count()
+        self._current: dict[links.Target, int] = {}
+        self._due: list[tuple[float, int, links.Target, float]] = []
+        """A heap by time; what was started anew since stays in it until its time comes, and is then passed over."""
 
+    def start(self, targets: Iterable[links.Target], now: float) -> None:
+        """Their first burst is due now."""
+        for target in targets:
+            ticket = self._current[target] = next(self._tickets)
+            heapq.heappush(self._due, (now + self._offsets[0], ticket, target, now))
 
-@dataclass(frozen=True, slots=True)
-class Schedule:
-    """All campaigns under way. A target is in one campaign at most: a new takeover starts its five bursts again."""
+    def next(self, now: float) -> links.Target | None:
+        """A target whose next burst is due, which counts as sent then; None when there is none.
 
-    campaigns: tuple[Campaign, ...] = ()
-    offsets: tuple[float, ...] = OFFSETS
-
-    def started(self, targets: frozenset[links.Target], now: float) -> "Schedule":
-        """The schedule with a campaign for the targets that begins now; no targets change nothing."""
-        if not targets:
-            return self
-        kept = self.without(targets)
-        return replace(kept, campaigns=(*kept.campaigns, Campaign(targets, now)))
-
-    def without(self, targets: frozenset[links.Target]) -> "Schedule":
-        """The schedule without the targets: they are no longer ours to announce."""
-        rest = (
-            campaign if campaign.targets.isdisjoint(targets) else replace(campaign, targets=campaign.targets - targets)
-            for campaign in self.campaigns
-        )
-        return replace(self, campaigns=tuple(campaign for campaign in rest if campaign.targets))
-
-    def due(self, now: float) -> tuple[tuple[links.Target, ...], "Schedule"]:
-        """Targets whose next burst is due, sorted, and the schedule after sending them.
-
-        A late caller sends one burst per target, not all that were missed.
+        A late caller gets each target once, not as often as its bursts were missed.
         """
-        targets: set[links.Target] = set()
-        kept: list[Campaign] = []
-        for campaign in self.campaigns:
-            passed = sum(1 for offset in self.offsets if campaign.started + offset <= now)
-            if passed > campaign.sent:
-                targets |= campaign.targets
-            if passed < len(self.offsets):
-                kept.append(campaign if passed <= campaign.sent else replace(campaign, sent=passed))
-        return tuple(sorted(targets, key=_by_address)), replace(self, campaigns=tuple(kept))
+        while self._due and self._due[0][0] <= now:
+            _, ticket, target, started = heapq.heappop(self._due)
+            if self._current.get(target) != ticket:
+                continue
+            passed = sum(1 for offset in self._offsets if started + offset <= now)
+            if passed < len(self._offsets):
+                heapq.heappush(self._due, (started + self._offsets[passed], ticket, target, started))
+            else:
+                del self._current[target]
+            return target
+        return None
 
     @property
     def next_at(self) -> float | None:
-        """When the next burst is due; None when nothing is under way."""
-        return min((campaign.started + self.offsets[campaign.sent] for campaign in self.campaigns), default=None)
-
-
-def _by_address(target: links.Target) -> tuple[int, int, int]:
-    return (target.address.version, int(target.address), target.interface)
+        """When to look again; None when nothing is under way."""
+        return self._due[0][0] if self._due else None

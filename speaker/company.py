@@ -1,6 +1,6 @@
 """The other speakers, as layer 2 needs them: who lives, on which interfaces, whether enough are heard, and who takes over from us.
 
-Made by the program's wiring. Without membership (no secret, no labels) nobody watches whether others live: every known node counts,
+Made by the wiring of the wire process. Without membership (no secret, no labels) nobody watches whether others live: every known node counts,
 and nothing is ever fenced. It must never decide about addresses: that is the plan's business.
 """
 
@@ -9,9 +9,8 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 
 from frr_adapter import addresses
-from frr_adapter.boundary import layer2_metrics, logs, watch
-from frr_adapter.model import cluster
-from speaker import links, values
+from frr_adapter.boundary import logs
+from speaker import links, messages, values
 from speaker import settings as settings_
 from speaker.boundary import gossip, ports
 from speaker.boundary import membership as membership_
@@ -19,10 +18,6 @@ from speaker.core import membership as quorums
 from speaker.core import presence
 
 _log = logs.get_logger()
-
-GRACE_SECONDS = 3.0
-"""So long after the start, speakers that were not heard yet count as alive: at a start of the whole cluster nobody takes what
-another one will have a moment later."""
 
 HANDOVER_SECONDS = 0.1
 """An heir that did not confirm within this time asks the wire like any other."""
@@ -43,10 +38,8 @@ class Company:
         self._given: Callable[[tuple[addresses.Address, ...]], object] = _ignored
         self._quorum = quorums.Quorum(timing)
         self._was_fenced = membership is not None
-        self._pods: dict[str, cluster.Pod] = {}
-        self._is_listed = False
+        self._are_peers_known = False
         self._clock = clock
-        self._started = clock()
         self._lost: dict[str, float] = {}
         self._left: frozenset[str] = frozenset()
         self._present: Mapping[str, bytes] = {}
@@ -60,39 +53,35 @@ class Company:
         """Talks from now on. Raises OSError when the address cannot be bound."""
         if self._membership is None:
             return
-        self._started = self._clock()
         self._loop = asyncio.get_running_loop()
-        self._loop.call_later(GRACE_SECONDS, self._changed)
         await self._membership.start(membership_.Callbacks(self._members_changed, self._received, self._heard))
         self._look()  # a speaker that is alone hears of no change, and lives all the same
 
-    def pod(self, event: watch.WatchEvent) -> None:
-        """News of a speaker's pod."""
-        match event:
-            case watch.Listed():
-                self._is_listed = True
-            case watch.Upserted(decoded=newest) if isinstance(newest.value, cluster.Pod):
-                self._pods[str(newest.ref)] = newest.value
-            case watch.Deleted(ref=ref):
-                self._pods.pop(str(ref), None)
-            case _:
-                pass
-        if self._membership is not None and self._is_listed:
-            self._membership.set_peers(self._peers())
+    @property
+    def is_watching(self) -> bool:
+        """Whether anybody watches who lives."""
+        return self._membership is not None
+
+    def set_peers(self, peers: Mapping[str, addresses.Address]) -> None:
+        """The speakers that there should be. As long as nobody says, this node does not know enough to answer."""
+        self._are_peers_known = True
+        if self._membership is not None:
+            self._membership.set_peers(peers)
             self._tell_fence()
 
-    def live(self) -> values.Live | None:
-        """Nodes whose speaker lives, with their interfaces; None when nobody watches that."""
-        if self._membership is None:
-            return None
-        unheard = self._peers().keys() - self._lost.keys() - self._left if self._is_in_grace() else frozenset[str]()
-        return {**dict.fromkeys(unheard), **presence.live(self._present)}
+    def live(self) -> values.Live:
+        """Nodes whose speaker lives, with their interfaces."""
+        return presence.live(self._present)
+
+    def gone(self) -> frozenset[str]:
+        """Nodes whose speaker was lost, or has left."""
+        return self._left | self._lost.keys()
 
     def is_fenced(self) -> bool:
         """Whether this node hears too few others to answer for anything."""
         if self._membership is None:
             return False
-        return not self._is_listed or self._quorum.is_fenced(self._clock())
+        return not self._are_peers_known or self._quorum.is_fenced(self._clock())
 
     def node_of(self, mac: links.Mac) -> str | None:
         """The live node that has an interface with this link-layer address."""
@@ -106,15 +95,21 @@ class Company:
         found = self._clock() - max(self._lost.values(), default=float("-inf"))
         return found if found < within else None
 
-    def measure(self, counted: layer2_metrics.Layer2Metrics) -> None:
-        """Shows what the metrics say about speakers."""
-        counted.set_fenced(fenced=self.is_fenced())
+    def measured(self) -> messages.Gossip:
+        """What the metrics say about speakers."""
         if self._membership is None:
-            return
+            return messages.Gossip(is_fenced=False, live=0, expected=0)
         counts = self._membership.counts()
-        counted.set_members(len(self._present), 1 + len(self._membership.hearing().expected))
-        refused = {str(reason): number for reason, number in counts.refusals}
-        counted.set_gossip(counts.sent, counts.received, counts.send_errors, counts.clashes, refused)
+        return messages.Gossip(
+            self.is_fenced(),
+            len(self._present),
+            1 + len(self._membership.hearing().expected),
+            counts.sent,
+            counts.received,
+            counts.send_errors,
+            counts.clashes,
+            {str(reason): number for reason, number in counts.refusals},
+        )
 
     def say_interfaces(self, interfaces: Iterable[links.Interface]) -> None:
         """Tells the others where this node can serve."""
@@ -144,16 +139,6 @@ class Company:
         """Falls silent."""
         if self._membership is not None:
             await self._membership.stop()
-
-    def _peers(self) -> dict[str, addresses.Address]:
-        return {
-            pod.node: pod.address
-            for pod in self._pods.values()
-            if pod.node and pod.address is not None and not pod.is_over
-        }
-
-    def _is_in_grace(self) -> bool:
-        return self._clock() - self._started < GRACE_SECONDS
 
     def _members_changed(self) -> None:
         self._look()

@@ -82,7 +82,7 @@ class Neighbor:
 
 
 Table = Mapping[addresses.Address, values.L2Entry]
-"""What is answered for: the entries of an `L2Plan` by address. Replaced as a whole, never edited."""
+"""What is answered for: entries by address. Who is given one only reads it; it changes under its owner's hands."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,11 @@ on. A second cycle without news changes nothing.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NoReturn, assert_never
 
-from frr_adapter import addresses, effects, errors, problems, refs
+from frr_adapter import effects, errors, problems, refs
 from frr_adapter.boundary import logs, metrics, outbox, perform, store, watch
 from frr_adapter.resolve import view
 from speaker import settings as settings_
@@ -137,14 +137,6 @@ class Loop:
     def watch_lives(self, live: Callable[[], values.Live | None]) -> None:
         """Whose speaker lives, asked in every cycle; without it every known node counts."""
         self._live = live
-
-    def precedes(self, node: str, address: addresses.Address) -> bool:
-        """Whether another node comes before this one for a layer-2 address."""
-        return self._l2_planner.precedes(node, address)
-
-    def heirs(self, given: Iterable[addresses.Address]) -> Mapping[str, tuple[addresses.Address, ...]]:
-        """Who comes next for layer-2 addresses of the last cycle: node -> addresses."""
-        return self._l2_planner.heirs(given)
 
     def changed(self) -> None:
         """A watched object changed just now: a cycle is due, and how long FRR needs to hear of it is measured from here."""

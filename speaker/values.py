@@ -114,6 +114,10 @@ class L2Entry:
     wish: Wish = Wish.TAKE
     candidates: frozenset[str] = frozenset()
     """Nodes that could have it. When they change, who waits for the address asks again."""
+    elected: addresses.Address | None = None
+    """The address that orders the candidates, where it is another one: the first one of the Service."""
+    scores: tuple[tuple[str, int], ...] = ()
+    """How much single nodes are preferred, sorted by name."""
 
     def is_on(self, interface: str) -> bool:
         """Whether the address is answered for on that interface."""
@@ -125,6 +129,22 @@ class L2Plan:
     """All addresses that this node is to have, or may keep, on layer 2, sorted by family and address, each once."""
 
     entries: tuple[L2Entry, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class L2Change:
+    """What differs from one plan to the next. `come` are new or changed entries."""
+
+    gone: tuple[addresses.Address, ...] = ()
+    come: tuple[L2Entry, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Addresses that are answered for from now on, and those that are no longer."""
+
+    gained: tuple[addresses.Address, ...] = ()
+    lost: tuple[addresses.Address, ...] = ()
 
 
 Live = Mapping[str, frozenset[str] | None]

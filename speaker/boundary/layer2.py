@@ -1,41 +1,39 @@
-"""The mouth of layer 2: answers for the addresses of the plan on every interface that allows it, and announces those that are new.
+"""The mouth of layer 2: answers for addresses on every interface that allows it, and announces those that are new.
 
 Driven by `speaker.boundary.claimant`, which says what this node holds; stands on `ports.Links`, `ports.Wire` and the pure
-`ports.Layer2Rules`. Decides nothing itself. Withdrawing sends nothing: an address that left the plan is no longer answered for, that is all.
+`ports.Layer2Rules`. Decides nothing itself. Dropping sends nothing: an address that is not held is no longer answered for, that is all.
+What one address costs must not depend on how many there are.
 """
 
 import asyncio
 import collections
-from collections.abc import Callable, Iterable, Mapping
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 
 import structlog
 
 from frr_adapter import addresses
-from speaker import bursts, links, values
-from speaker.boundary import delegation, ports
+from speaker import links, values
+from speaker.boundary import announcing, delegation, groups, ports, tally, turns
 
 _log = structlog.get_logger()
-
-_STEPS_PER_TURN = 256
-"""So many steps of announcing (composing or sending) before the event loop may answer requests again."""
-
-_BUSY_SECONDS = 0.005
-"""Wait when a device takes no more frames."""
 
 _REOPEN_SECONDS = 1.0
 """Wait before a tap that could not be opened is tried again."""
 
-_NO_ENTRIES: links.Table = MappingProxyType({})
+_SURVEYED = 16
+"""So many addresses are looked at in one step when an interface has changed."""
+
 _TapKey = tuple[int, addresses.Family]
-_Outgoing = tuple[links.Target, bytes | None]
-"""A frame about a target; None stands for the frames of a burst, which are composed when their turn comes."""
+_Survey = tuple[links.Interface | None, links.Interface, frozenset[addresses.Family], Iterator[addresses.Address]]
+"""What an interface was and is, for which families, and the addresses that may have to be announced there."""
 
 
 class Layer2Announcer:
     """Answers and announces. All methods belong to one event loop; `overhear` is called with every frame before it is answered,
-    `reconsider` before every announcement (what it makes the plan lose is not announced), `moved` with all interfaces when one of
-    them changed.
+    `reconsider` before every announcement (what it makes us drop is not announced), `moved` with all interfaces when one of them
+    changed. What may take long is left to `turn`.
     """
 
     def __init__(
@@ -43,128 +41,122 @@ class Layer2Announcer:
         followed: ports.Links,
         wire: ports.Wire,
         rules: ports.Layer2Rules,
+        turn: turns.Turns,
         overhear: Callable[[bytes], None],
         moved: Callable[[Iterable[links.Interface]], None] = lambda _interfaces: None,
         proxies: ports.Proxies | None = None,
         reconsider: Callable[[], object] = lambda: None,
     ) -> None:
-        self._reconsider = reconsider
         self._delegation = delegation.Delegation(proxies, rules)
         self._overhear = overhear
         self._moved = moved
         self._links = followed
         self._wire = wire
         self._rules = rules
-        self._plan = values.L2Plan()
-        self._table = _NO_ENTRIES
-        self._wanted = values.L2Plan()
-        self._wanted_table = _NO_ENTRIES
+        self._turns = turn
+        self._counted = tally.Tally()
+        self._groups = groups.Groups(wire, rules)
+        self._announcing = announcing.Announcing(followed, rules, self._may_send, reconsider, self._counted, turn)
+        self._table: dict[addresses.Address, values.L2Entry] = {}
         self._macs: frozenset[links.Mac] = frozenset()
         self._interfaces: Mapping[int, links.Interface] = MappingProxyType({})
-        self._taps: dict[_TapKey, tuple[ports.Tap, links.Interface]] = {}
-        self._schedule = bursts.Schedule()
-        self._timer: asyncio.TimerHandle | None = None
+        self._taps: dict[_TapKey, announcing.Opened] = {}
+        self._gained: collections.deque[tuple[values.L2Entry | None, values.L2Entry]] = collections.deque()
+        self._surveys: collections.deque[_Survey] = collections.deque()
         self._reopening: asyncio.TimerHandle | None = None
-        self._outgoing: collections.deque[_Outgoing] = collections.deque()
-        self._pump: asyncio.Handle | None = None
-        self._undirected: set[links.Target] = set()
-        self._directing: asyncio.Task[None] | None = None
         self._is_running = False
-        self._requests: collections.Counter[addresses.Address] = collections.Counter()
-        self._responses: collections.Counter[addresses.Address] = collections.Counter()
-        self._gratuitous: collections.Counter[addresses.Address] = collections.Counter()
-        self._refusals: collections.Counter[links.Refusal] = collections.Counter()
-        self._send_errors = 0
+        for source in (self._announcing.step, self._look_at_gained, self._survey, self._groups.step):
+            turn.add(source)
 
     async def start(self) -> None:
-        """See `ports.Announcer`. A plan that was set before is announced now."""
+        """Follows the interfaces. What was held before is announced now."""
         self._is_running = True
         await self._links.start(self._links_changed)
         self._links_changed()
 
-    def listen_for(self, wanted: values.L2Plan) -> None:
-        """The addresses whose groups are joined: those of the plan, and those that others are asked about."""
-        if wanted == self._wanted:
-            return
-        self._wanted, self._wanted_table = wanted, self._rules.table(wanted)
-        if self._is_running:
-            self._join()
+    def listen(self, entry: values.L2Entry) -> int:
+        """Hears questions about the address from now on, and who claims it. Gives what it was worth in steps of a turn."""
+        return self._groups.listen(entry)
 
-    def set_plan(self, plan: values.L2Plan) -> None:
-        """Answers for these addresses from now on, and announces those that are new. An equal plan does nothing."""
-        if plan == self._plan:
-            return
-        before, self._plan, self._table = self._table, plan, self._rules.table(plan)
-        if self._is_running:
-            self._delegation.settle(self._table, self._interfaces)
-            self._announce(self._rules.gained_by_plan(before, self._table, self._interfaces.values()))
+    def forget(self, address: addresses.Address) -> None:
+        """Nobody needs to hear about it any more, from the next turn on."""
+        self._groups.forget(address)
 
-    def ask(self, asked: Iterable[addresses.Address]) -> None:
+    def hold(self, entries: Iterable[values.L2Entry]) -> None:
+        """Answers for these from now on, and announces them where that is new."""
+        for entry in entries:
+            before = self._table.get(entry.address)
+            self._table[entry.address] = entry
+            self._groups.listen_soon(entry)
+            if self._is_running:
+                self._gained.append((before, entry))
+        self._settle()
+
+    def drop(self, dropped: Iterable[addresses.Address]) -> None:
+        """Answers for these no longer, and announces nothing about them that is still under way."""
+        for address in dropped:
+            self._table.pop(address, None)
+        self._settle()
+
+    def clear(self) -> None:
+        """Answers for nothing, at once, however much that was."""
+        self._table = {}
+        self._gained.clear()
+        self._surveys.clear()
+        self._announcing.clear()
+        self._settle()
+
+    def ask(self, asked: Iterable[values.L2Entry]) -> None:
         """Asks the segment who holds these, on every interface that shall serve them."""
-        for address in asked:
-            entry = self._wanted_table.get(address)
-            if entry is None:
-                continue
+        for entry in asked:
+            wanted = addresses.family_of(entry.address)
             for (index, family), (tap, interface) in self._taps.items():
-                if family is addresses.family_of(address) and entry.is_on(interface.name):
-                    frames = self._rules.probe(address, self._interfaces.get(index, interface))
-                    self._send_errors += sum(not self._send(tap, frame) for frame in frames)
+                if family is wanted and entry.is_on(interface.name):
+                    frames = self._rules.probe(entry.address, self._interfaces.get(index, interface))
+                    self._counted.failed(sum(not self._send(tap, frame) for frame in frames))
 
     def insist(self, claimed: Iterable[addresses.Address]) -> None:
         """Announces addresses once more that another station claimed (RFC 5227 section 2.4 c)."""
-        wanted = frozenset(claimed)
-        self._outgoing.extend(
-            (links.Target(index, address), None)
-            for address in wanted & self._table.keys()
+        self._announcing.once(
+            links.Target(index, address)
+            for address in claimed
+            if address in self._table
             for index, family in self._taps
             if family is addresses.family_of(address)
         )
-        self._flush()
+        self._turns.go()
 
     @property
     def own_macs(self) -> frozenset[links.Mac]:
         """All link-layer addresses of this machine's interfaces."""
         return self._macs
 
-    def _join(self) -> None:
-        self._wire.join(self._rules.memberships(self._wanted_table, self._interfaces.values()))
-
     def known_interfaces(self) -> frozenset[str]:
-        """See `ports.Announcer`."""
+        """Names of all interfaces that are not excluded, in any state."""
         return frozenset(interface.name for interface in self._links.interfaces().values())
 
     def counts(self) -> links.Counts:
-        """See `ports.Announcer`."""
-        seen = sorted(
-            self._requests.keys() | self._responses.keys() | self._gratuitous.keys(),
-            key=lambda address: (address.version, int(address)),
-        )
-        return links.Counts(
-            addresses=tuple(
-                links.AddressCounts(ip, self._requests[ip], self._responses[ip], self._gratuitous[ip]) for ip in seen
-            ),
-            refusals=tuple(sorted(self._refusals.items())),
-            send_errors=self._send_errors,
-            netlink_restarts=self._links.restarts,
-        )
+        """Everything counted since start."""
+        return self._counted.counts(self._links.restarts)
+
+    def fresh_counts(self, most: int) -> links.Counts:
+        """The same, with at most so many of the addresses whose numbers changed since they were given here last."""
+        return self._counted.fresh(most, self._links.restarts)
 
     async def stop(self) -> None:
-        """See `ports.Announcer`."""
+        """Closes everything and sends nothing."""
         self._is_running = False
         self._delegation.stop()
-        for pending in (self._timer, self._reopening, self._pump):
-            if pending is not None:
-                pending.cancel()
-        self._timer = self._reopening = self._pump = None
-        self._outgoing.clear()
-        if self._directing is not None:
-            self._directing.cancel()
-            await asyncio.gather(self._directing, return_exceptions=True)
-            self._directing = None
+        if self._reopening is not None:
+            self._reopening.cancel()
+            self._reopening = None
+        self._gained.clear()
+        self._surveys.clear()
+        await self._announcing.stop()
         for tap, _ in self._taps.values():
             tap.close()
         self._taps.clear()
-        self._wire.close()
+        self._groups.close()
         await self._links.stop()
 
     # Interfaces
@@ -176,17 +168,13 @@ class Layer2Announcer:
         before, self._interfaces = self._interfaces, self._links.interfaces()
         self._moved(self._interfaces.values())
         self._macs = frozenset(each.mac for each in self._interfaces.values() if each.mac is not None)
-        self._delegation.settle(self._table, self._interfaces)
+        self._settle()
         self._open_taps()
-        self._join()
-        self._announce(
-            frozenset(
-                target
-                for index, interface in self._interfaces.items()
-                if (old := before.get(index)) != interface
-                for target in self._rules.gained_by_interface(old, interface, self._table)
-            )
-        )
+        self._groups.interfaces_changed(self._interfaces.values())
+        for index, interface in self._interfaces.items():
+            if (old := before.get(index)) != interface:
+                self._surveys.append((old, interface, frozenset(addresses.Family), iter(tuple(self._table))))
+        self._turns.go()
 
     def _open_taps(self) -> None:
         """One tap per served interface and family; a socket stays bound to its interface through renames."""
@@ -216,15 +204,24 @@ class Layer2Announcer:
         self._reopening = None
         before = frozenset(self._taps)
         self._open_taps()
-        fresh = self._taps.keys() - before
-        self._announce(
-            frozenset(
-                target
-                for index, family in fresh
-                for target in self._rules.gained_by_interface(None, self._interfaces[index], self._table)
-                if addresses.family_of(target.address) is family
-            )
-        )
+        for index, family in sorted(self._taps.keys() - before):
+            self._surveys.append((None, self._interfaces[index], frozenset({family}), iter(tuple(self._table))))
+        self._turns.go()
+
+    def _survey(self) -> int:
+        """See `speaker.boundary.turns.Source`."""
+        if not self._surveys:
+            return 0
+        old, new, families, rest = self._surveys[0]
+        lot = tuple(itertools.islice(rest, _SURVEYED))
+        if not lot:
+            self._surveys.popleft()
+            return 1
+        part = {
+            each: self._table[each] for each in lot if each in self._table and addresses.family_of(each) in families
+        }
+        self._announcing.start(self._rules.gained_by_interface(old, new, part))
+        return 1 + len(part) // 4
 
     # Answers
 
@@ -240,20 +237,20 @@ class Layer2Announcer:
             return
         tap, interface = opened
         if not is_for_us:
-            self._refusals[links.Refusal.NOT_FOR_US] += 1
+            self._counted.refused(links.Refusal.NOT_FOR_US)
             return
         self._overhear(frame)
         match self._rules.answer(frame, interface, self._table):
             case links.Answer(address, reply):
-                self._requests[address] += 1
+                self._counted.asked(address)
                 if self._delegation.answers(links.Target(key[0], address), frame):
-                    self._refusals[links.Refusal.BY_KERNEL] += 1
+                    self._counted.refused(links.Refusal.BY_KERNEL)
                 elif self._send(tap, reply):
-                    self._responses[address] += 1
+                    self._counted.answered(address)
                 else:
-                    self._send_errors += 1  # the requester asks again
+                    self._counted.failed()  # the requester asks again
             case links.Refused(reason):
-                self._refusals[reason] += 1
+                self._counted.refused(reason)
 
     def _send(self, tap: ports.Tap, frame: bytes) -> bool:
         try:
@@ -261,83 +258,23 @@ class Layer2Announcer:
         except OSError:  # the device went away under us; netlink tells the rest
             return False
 
-    # Announcements
+    # What is held
 
-    def _announce(self, targets: frozenset[links.Target]) -> None:
-        if not targets:
-            return
-        self._schedule = self._schedule.started(targets, asyncio.get_running_loop().time())
-        self._burst()
-        self._undirected |= targets
-        if self._directing is None or self._directing.done():
-            self._directing = asyncio.create_task(self._direct(), name="directed announcements")
+    def _settle(self) -> None:
+        """The kernel's entries are in place before anything is announced, and gone before an address is silent."""
+        if self._is_running:
+            self._delegation.settle(self._table, self._interfaces)
 
-    def _burst(self) -> None:
-        loop = asyncio.get_running_loop()
-        due, self._schedule = self._schedule.due(loop.time())
-        self._outgoing.extend((target, None) for target in due)
-        self._flush()
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = None if self._schedule.next_at is None else loop.call_at(self._schedule.next_at, self._burst)
+    def _look_at_gained(self) -> int:
+        """See `speaker.boundary.turns.Source`: announces one address where it was not served before."""
+        if not self._gained:
+            return 0
+        before, entry = self._gained.popleft()
+        old = {} if before is None else {before.address: before}
+        self._announcing.start(self._rules.gained_by_plan(old, {entry.address: entry}, self._interfaces.values()))
+        return 1
 
-    async def _direct(self) -> None:
-        """Tells the stations that the kernel knows, one interface after the other, until nothing is left to tell."""
-        while self._undirected:
-            index = min(target.interface for target in self._undirected)
-            known = await self._links.neighbors(index)
-            targets = {target for target in self._undirected if target.interface == index}
-            self._undirected -= targets
-            interface = self._interfaces.get(index)
-            if not known or interface is None:
-                continue
-            taken = sorted(
-                (target.address for target in targets if self._is_announced(target, interface)),
-                key=lambda address: (address.version, int(address)),
-            )
-            frames = self._rules.directed(taken, interface, known)
-            self._outgoing.extend((links.Target(index, address), frame) for address, frame in frames)
-            self._flush()
-
-    def _is_announced(self, target: links.Target, interface: links.Interface) -> bool:
-        entry = self._table.get(target.address)
-        return entry is not None and entry.is_on(interface.name)
-
-    def _flush(self) -> None:
-        """Sends what waits, a turn at a time, so that requests are answered in between."""
-        if self._pump is not None:
-            return
-        loop = asyncio.get_running_loop()
-        for _ in range(_STEPS_PER_TURN):
-            self._reconsider()  # a burst that was due while this process did not run may not go out behind the fence
-            if not self._outgoing:
-                return
-            if not self._send_next(*self._outgoing.popleft()):
-                self._pump = loop.call_later(_BUSY_SECONDS, self._continue)
-                return
-        self._pump = loop.call_soon(self._continue)
-
-    def _continue(self) -> None:
-        self._pump = None
-        self._flush()
-
-    def _send_next(self, target: links.Target, frame: bytes | None) -> bool:
-        """False when the device is busy; the frame then waits. What is no longer ours, or has no interface, is dropped."""
+    def _may_send(self, target: links.Target) -> announcing.Opened | None:
         opened = self._taps.get((target.interface, addresses.family_of(target.address)))
-        if opened is None or not self._is_announced(target, opened[1]):
-            return True
-        tap, interface = opened
-        if frame is None:
-            frames = self._rules.burst(target.address, interface)
-            self._outgoing.extendleft((target, each) for each in reversed(frames))
-            return True
-        try:
-            is_sent = tap.send(frame)
-        except OSError:
-            self._send_errors += 1
-            return True
-        if is_sent:
-            self._gratuitous[target.address] += 1
-        else:
-            self._outgoing.appendleft((target, frame))
-        return is_sent
+        entry = self._table.get(target.address)
+        return opened if opened is not None and entry is not None and entry.is_on(opened[1].name) else None

@@ -16,8 +16,8 @@ import pyroute2
 import structlog
 from pyroute2.netlink import rtnl
 
-from frr_adapter import addresses
 from speaker import exclusion, links
+from speaker.boundary import neighbors
 
 _log = structlog.get_logger()
 
@@ -30,9 +30,6 @@ _IFF_LOWER_UP = 0x10000
 _TENTATIVE = 0x40
 _DAD_FAILED = 0x08
 _OPTIMISTIC = 0x04
-# include/uapi/linux/neighbour.h: incomplete, failed, noarp and none name no station
-_KNOWN_STATES = 0x02 | 0x04 | 0x08 | 0x10 | 0x80
-_TICKS_PER_SECOND = 100  # USER_HZ, in which the kernel reports the age of neighbor entries
 _RETRY_SECONDS = 1.0
 
 
@@ -89,19 +86,6 @@ def decode_address(message: Any) -> _LinkLocal | None:
     is_tentative = bool(flags & _TENTATIVE) and not flags & _OPTIMISTIC
     is_usable = message["header"]["type"] == rtnl.RTM_NEWADDR and not is_tentative and not flags & _DAD_FAILED
     return _LinkLocal(int(message["index"]), address, is_usable)
-
-
-def decode_neighbor(message: Any) -> tuple[int, links.Neighbor] | None:
-    """A neighbor message as interface index and value; None when the entry names no station."""
-    text, mac_text = message.get_attr("NDA_DST"), message.get_attr("NDA_LLADDR")
-    if not text or not mac_text or not int(message["state"]) & _KNOWN_STATES:
-        return None
-    try:
-        address, mac = addresses.parse_address(text), links.parse_mac(mac_text)
-    except ValueError:
-        return None
-    used = (message.get_attr("NDA_CACHEINFO") or {}).get("ndm_used", 0)
-    return int(message["ifindex"]), links.Neighbor(address, mac, used / _TICKS_PER_SECOND)
 
 
 class _Picture:
@@ -218,18 +202,11 @@ class KernelLinks:
 
     async def neighbors(self, interface: int) -> tuple[links.Neighbor, ...]:
         """See `ports.Links`. One dump of the table; only stations in use or recently confirmed."""
-        found: list[links.Neighbor] = []
         try:
-            async with pyroute2.AsyncIPRoute() as query:
-                for family in (socket.AF_INET, socket.AF_INET6):
-                    async for message in await query.get_neighbours(family=family, ifindex=interface):
-                        decoded = decode_neighbor(message)
-                        if decoded is not None and decoded[0] == interface:
-                            found.append(decoded[1])
-        except Exception as error:  # pyroute2's errors share no base class; unicast hints are dispensable
+            return await neighbors.known(interface)
+        except OSError as error:  # unicast hints are dispensable
             _log.warning("neighbor table cannot be read", interface=interface, error=str(error))
             return ()
-        return tuple(sorted(found, key=lambda neighbor: (neighbor.address.version, int(neighbor.address))))
 
     async def stop(self) -> None:
         """See `ports.Links`."""

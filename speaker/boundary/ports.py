@@ -4,7 +4,7 @@
 """
 
 import ipaddress
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping
 from typing import Protocol
 
 from frr_adapter import addresses
@@ -42,22 +42,27 @@ class Holder(Protocol):
 
     @property
     def held(self) -> frozenset[addresses.Address]:
-        """What is answered for."""
+        """What is answered for; takes the longer the more that is."""
 
     @property
     def next_at(self) -> float | None:
         """When `tick` is due."""
 
+    def is_held(self, address: addresses.Address) -> bool:
+        """Whether it is answered for."""
+
     def is_wanted(self, address: addresses.Address) -> bool:
         """Whether claims about the address matter."""
 
-    def want(self, wishes: Mapping[addresses.Address, values.Wish], now: float) -> links.Actions:
-        """Makes these the wishes."""
+    def change(
+        self, gone: Iterable[addresses.Address], come: Mapping[addresses.Address, values.Wish], now: float
+    ) -> links.Actions:
+        """Wishes that are no more, and those that are new or other ones."""
 
     def take(self, given: Iterable[addresses.Address], now: float) -> links.Actions:
         """Takes over from a holder that says so."""
 
-    def look_again(self, now: float, among: Container[addresses.Address] | None = None) -> links.Actions:
+    def look_again(self, now: float, among: Iterable[addresses.Address] | None = None) -> links.Actions:
         """The cluster changed, for these addresses or for all."""
 
     def heard(
@@ -160,8 +165,11 @@ class Wire(Protocol):
     def open(self, interface: links.Interface, family: addresses.Family, received: Received) -> Tap:
         """ARP requests (IPv4) or neighbor solicitations (IPv6) of the interface. Raises OSError when it is gone."""
 
-    def join(self, wanted: frozenset[links.Membership]) -> None:
-        """Is a member of exactly these groups afterwards, except those whose interface is gone."""
+    def join(self, membership: links.Membership) -> None:
+        """Listens in the group from now on; does nothing where it does so already. Raises OSError when the interface is gone."""
+
+    def leave(self, membership: links.Membership) -> None:
+        """Listens no longer; does nothing where it did not."""
 
     def close(self) -> None:
         """Leaves every group."""
@@ -190,24 +198,26 @@ class Proxies(Protocol):
 class Layer2Rules(Protocol):
     """The pure decisions of `speaker.core.layer2`; see there."""
 
-    def table(self, plan: values.L2Plan) -> links.Table:
-        """The plan by address."""
-
     def answer(self, frame: bytes, interface: links.Interface, table: links.Table) -> links.Answer | links.Refused:
         """Decides one frame; never raises."""
 
     def burst(self, address: addresses.Address, interface: links.Interface) -> tuple[bytes, ...]:
         """Frames of one gratuitous burst."""
 
+    def receivers(
+        self, count: int, interface: links.Interface, neighbors: Iterable[links.Neighbor]
+    ) -> Mapping[addresses.Family, tuple[links.Neighbor, ...]]:
+        """Who is told about each of so many addresses by unicast."""
+
     def directed(
-        self, taken: Sequence[addresses.Address], interface: links.Interface, neighbors: Sequence[links.Neighbor]
-    ) -> tuple[tuple[addresses.Address, bytes], ...]:
-        """The same to neighbors by unicast."""
+        self, address: addresses.Address, interface: links.Interface, neighbor: links.Neighbor
+    ) -> tuple[bytes, ...]:
+        """The frames for one of them."""
 
     def gained_by_plan(
         self, old: links.Table, new: links.Table, interfaces: Iterable[links.Interface]
     ) -> frozenset[links.Target]:
-        """What a new table must announce."""
+        """What a new table must announce; parts of tables will do."""
 
     def gained_by_interface(
         self, old: links.Interface | None, new: links.Interface, table: links.Table

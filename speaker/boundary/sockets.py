@@ -20,7 +20,7 @@ _ETH_P_ARP = 0x0806
 _ETH_P_IPV6 = 0x86DD
 _SO_ATTACH_FILTER = 26
 _SNAPSHOT = 2048
-_FRAMES_PER_WAKEUP = 64
+_FRAMES_PER_WAKEUP = 24
 _RECEIVE_BUFFER = 1 << 20
 
 # Classic BPF (include/uapi/linux/filter.h): code, jump if true, jump if false, operand.
@@ -131,16 +131,17 @@ class RawWire:
             return PacketTap(interface, _ETH_P_ARP, _ARP, received)
         return PacketTap(interface, _ETH_P_IPV6, _NDP, received)
 
-    def join(self, wanted: frozenset[links.Membership]) -> None:
-        """Joins through ordinary IPv6 sockets, so that the kernel sends MLD reports, which snooping switches wait for."""
-        for membership in sorted(self._joined.keys() - wanted, key=_order):
+    def join(self, membership: links.Membership) -> None:
+        """See `ports.Wire`. Through ordinary IPv6 sockets, so that the kernel sends MLD reports, which snooping switches wait for."""
+        if membership not in self._joined:
+            self._joined[membership] = self._join(membership)
+
+    def leave(self, membership: links.Membership) -> None:
+        """See `ports.Wire`."""
+        member = self._joined.pop(membership, None)
+        if member is not None:
             with contextlib.suppress(OSError):  # the interface is gone, and the membership with it
-                self._joined.pop(membership).setsockopt(
-                    socket.IPPROTO_IPV6, socket.IPV6_LEAVE_GROUP, _request(membership)
-                )
-        for membership in sorted(wanted - self._joined.keys(), key=_order):
-            with contextlib.suppress(OSError):  # the interface is going; its return brings the next call
-                self._joined[membership] = self._join(membership)
+                member.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_LEAVE_GROUP, _request(membership))
 
     def _join(self, membership: links.Membership) -> socket.socket:
         """One socket holds a few hundred memberships (net.core.optmem_max); then the next one is opened."""
@@ -171,7 +172,3 @@ class RawWire:
 
 def _request(membership: links.Membership) -> bytes:
     return membership.group.packed + struct.pack("@I", membership.interface)
-
-
-def _order(membership: links.Membership) -> tuple[int, int]:
-    return (membership.interface, int(membership.group))

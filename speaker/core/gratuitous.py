@@ -5,7 +5,7 @@ interfaces is never due. When they are sent is the business of `speaker.bursts`.
 """
 
 import ipaddress
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 
 from frr_adapter import addresses
 from speaker import links
@@ -37,37 +37,32 @@ def burst(address: addresses.Address, interface: links.Interface) -> tuple[bytes
             return _advertisement(address, interface, ndp.ALL_NODES, ndp.group_mac(ndp.ALL_NODES))
 
 
-def directed(
-    taken: Sequence[addresses.Address], interface: links.Interface, neighbors: Sequence[links.Neighbor]
-) -> tuple[tuple[addresses.Address, bytes], ...]:
-    """The same announcements by unicast to the most recently used neighbors of each address's family, with their addresses.
+def receivers(
+    count: int, interface: links.Interface, neighbors: Iterable[links.Neighbor]
+) -> Mapping[addresses.Family, tuple[links.Neighbor, ...]]:
+    """Who is told by unicast about each of so many addresses: the most recently used neighbors of its family.
 
     For segments that lose or limit broadcasts: whoever this node has spoken with learns of the takeover anyway. Bounded by
     `DIRECTED_NEIGHBORS` per address and `DIRECTED_FRAMES` in all.
     """
     own = interface.mac
-    share = min(DIRECTED_NEIGHBORS, DIRECTED_FRAMES // max(len(taken), 1))
+    share = min(DIRECTED_NEIGHBORS, DIRECTED_FRAMES // max(count, 1))
     if own is None or not share:
-        return ()
+        return dict.fromkeys(addresses.Family, ())
     known = sorted(
         (neighbor for neighbor in neighbors if neighbor.mac != own and not neighbor.mac[0] & 1),
         key=lambda neighbor: (neighbor.age, neighbor.address.version, int(neighbor.address)),
     )
-    by_family = {
+    return {
         family: tuple(neighbor for neighbor in known if neighbor.address.version == family)[:share]
         for family in addresses.Family
     }
-    return tuple(
-        (address, frame)
-        for address in taken
-        for neighbor in by_family[addresses.family_of(address)]
-        for frame in _to(address, interface, neighbor)
-    )
 
 
-def _to(address: addresses.Address, interface: links.Interface, neighbor: links.Neighbor) -> tuple[bytes, ...]:
+def directed(address: addresses.Address, interface: links.Interface, neighbor: links.Neighbor) -> tuple[bytes, ...]:
+    """The announcement by unicast to one neighbor; none where it is of the other family or the interface does not announce this one."""
     match address, neighbor.address:
-        case ipaddress.IPv4Address(), _:
+        case ipaddress.IPv4Address(), ipaddress.IPv4Address():
             if interface.mac is None or not interface.answers_arp:
                 return ()
             return (arp.encode(_arp(address, interface.mac, neighbor.mac, arp.Operation.REPLY, interface.mac)),)
@@ -80,7 +75,7 @@ def _to(address: addresses.Address, interface: links.Interface, neighbor: links.
 def gained_by_plan(
     old: links.Table, new: links.Table, interfaces: Iterable[links.Interface]
 ) -> frozenset[links.Target]:
-    """What the new table announces and the old one did not, on the interfaces that are there."""
+    """What the new table announces and the old one did not, on the interfaces that are there. Parts of tables will do."""
     present = tuple(interfaces)
     return frozenset(
         links.Target(interface.index, address)

@@ -71,24 +71,6 @@ class Planner:
         self._entries = _Entries()
         self._plan = values.L2Plan()
 
-    def precedes(self, other: str, address: addresses.Address) -> bool:
-        """Whether another node comes before this one for an address of the last plan: of two that hold it, it keeps it."""
-        share = self._entries.share(address)
-        if share is None:
-            return False
-        return election.precedes(other, self._node, share.decision.addresses[0], share.scores)
-
-    def heirs(self, given: Iterable[addresses.Address]) -> Mapping[str, tuple[addresses.Address, ...]]:
-        """Who comes next for addresses of the last plan when this node goes: node -> addresses. Where there is nobody, nobody gets it."""
-        found: dict[str, list[addresses.Address]] = {}
-        for address in given:
-            share = self._entries.share(address)
-            if share is None:
-                continue
-            for heir in election.order(share.candidates - {self._node}, share.decision.addresses[0], share.scores)[:1]:
-                found.setdefault(heir, []).append(address)
-        return {name: tuple(found[name]) for name in sorted(found)}
-
     def plan(self, world: snapshot.Snapshot, *, live: values.Live | None) -> Result:
         """As the function `plan`."""
         basis = _basis(world, ignore_exclude=self._ignore_exclude, live=live, keeps=self._keeps)
@@ -112,11 +94,6 @@ class _Entries:
     def __init__(self) -> None:
         self._wanted: dict[ordered.Place, dict[str, Share]] = {}
         self._sorted: ordered.Ordered[values.L2Entry] = ordered.Ordered()
-
-    def share(self, address: addresses.Address) -> Share | None:
-        """The share of the first service by name that wants the address."""
-        wanted = self._wanted.get(_order(address))
-        return wanted[min(wanted)] if wanted else None
 
     def change(self, gone: Iterable[Share], come: Iterable[Share]) -> tuple[values.L2Entry, ...]:
         """Sorted by family and address; the very same tuple until one of them changes."""
@@ -295,7 +272,11 @@ def _entry(address: addresses.Address, wanting: Iterable[Share]) -> values.L2Ent
     takes = any(share.decision.wish is values.Wish.TAKE for share in found)
     wish = values.Wish.TAKE if takes else values.Wish.KEEP
     candidates = frozenset[str]().union(*(share.candidates for share in found))
-    return values.L2Entry(address, _united(share.interfaces for share in found), wish, candidates)
+    first = min(found, key=lambda share: share.decision.service)
+    elected = first.decision.addresses[0]
+    scores = tuple(sorted(first.scores.items()))
+    interfaces = _united(share.interfaces for share in found)
+    return values.L2Entry(address, interfaces, wish, candidates, None if elected == address else elected, scores)
 
 
 def _assemble(shared: Iterable[Share]) -> Result:

@@ -3,20 +3,15 @@
 Handed to `speaker.boundary.layer2` by the program's wiring, because the boundary may not know the core. Holds no state.
 """
 
-from collections.abc import Container, Iterable, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Container, Iterable, Mapping
 
 from frr_adapter import addresses
-from speaker import links, values
+from speaker import links
 from speaker.core import gratuitous, holding, probing, proxying, responder, rivals
 
 
 class Rules:
     """Answers, announcements and what makes them due; see the modules that each method names."""
-
-    def table(self, plan: values.L2Plan) -> links.Table:
-        """The plan as a table by address."""
-        return MappingProxyType({entry.address: entry for entry in plan.entries})
 
     def answer(self, frame: bytes, interface: links.Interface, table: links.Table) -> links.Answer | links.Refused:
         """`responder.answer`."""
@@ -26,11 +21,17 @@ class Rules:
         """`gratuitous.burst`."""
         return gratuitous.burst(address, interface)
 
+    def receivers(
+        self, count: int, interface: links.Interface, neighbors: Iterable[links.Neighbor]
+    ) -> Mapping[addresses.Family, tuple[links.Neighbor, ...]]:
+        """`gratuitous.receivers`."""
+        return gratuitous.receivers(count, interface, neighbors)
+
     def directed(
-        self, taken: Sequence[addresses.Address], interface: links.Interface, neighbors: Sequence[links.Neighbor]
-    ) -> tuple[tuple[addresses.Address, bytes], ...]:
+        self, address: addresses.Address, interface: links.Interface, neighbor: links.Neighbor
+    ) -> tuple[bytes, ...]:
         """`gratuitous.directed`."""
-        return gratuitous.directed(taken, interface, neighbors)
+        return gratuitous.directed(address, interface, neighbor)
 
     def gained_by_plan(
         self, old: links.Table, new: links.Table, interfaces: Iterable[links.Interface]

@@ -12,8 +12,8 @@ TITLE = "Lab"
 METHOD = """
 * **Lab start**: `python -m lab up` as a whole process, from the call to its exit, three nodes, embedded Kubernetes API. It
   returns after every demo service answered requests, so this includes sessions, routes and packets.
-* **Resident memory**: `VmRSS` of the running programs in that lab some seconds after start, with the demo objects; all
-  speakers of all starts count.
+* **Resident memory**: `Pss` of the running programs in that lab some seconds after start, with the demo objects; both
+  processes of a speaker together, and all speakers of all starts count. Pages of libraries that several programs map are divided among them.
 * **Service -> route**: one Service at a time is created through the API in a lab at rest. The clock starts before the POST;
   it stops when a netlink listener inside the router's namespace sees the route with every node as next hop. Deleting likewise.
   FRR itself needs about 111 ms from a configuration line to the neighbor's kernel (two work queues of 50 ms, and zebra).

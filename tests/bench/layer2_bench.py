@@ -121,9 +121,9 @@ def answers(
 
 
 def ticks(pid: int) -> int:
-    """User and system time of a process so far, in clock ticks: proc(5) stat, fields 14 and 15."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return int(fields[11]) + int(fields[12])
+    """User and system time of a speaker's processes so far, in clock ticks: proc(5) stat, fields 14 and 15."""
+    found = [Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split() for each in cluster.processes(pid)]
+    return sum(int(fields[11]) + int(fields[12]) for fields in found)
 
 
 def cpu_at_rest(watched: layer2_lab.Watched, seconds: float, what: str) -> Figure:

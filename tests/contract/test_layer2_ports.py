@@ -97,24 +97,35 @@ async def test_a_tap_on_an_interface_that_is_gone_raises(wire):
         wire.open(links.Interface(4242, "gone0"), addresses.Family.IPV4, lambda *_: None)
 
 
-async def test_groups_are_exactly_the_wanted_ones(wire):
-    wanted = frozenset({links.Membership(1, GROUP)})
-    wire.join(wanted)
-    wire.join(wanted)
-    assert joined(wire) == wanted
-    wire.join(frozenset())
-    assert joined(wire) == frozenset()
-    wire.join(wanted)
+async def test_a_group_is_joined_until_it_is_left(wire):
+    membership = links.Membership(1, GROUP)
+    wire.leave(membership)
+    wire.join(membership)
+    wire.join(membership)
+    assert joined(wire) == {membership}
+    wire.leave(membership)
+    wire.leave(membership)
+    assert joined(wire) == set()
+    wire.join(membership)
     wire.close()
-    assert joined(wire) == frozenset()
+    assert joined(wire) == set()
 
 
-def joined(wire) -> frozenset[links.Membership]:
+async def test_a_group_of_an_interface_that_is_gone_cannot_be_joined_and_is_no_member(wire):
+    gone = links.Membership(4242, GROUP)
+    with pytest.raises(OSError, match="evice"):
+        wire.join(gone)
+    wire.leave(gone)
+    wire.join(links.Membership(1, GROUP))
+    assert joined(wire) == {links.Membership(1, GROUP)}
+
+
+def joined(wire) -> set[links.Membership]:
     if isinstance(wire, frames.MemoryWire):
         return wire.joined
     lines = [line.split() for line in Path("/proc/net/igmp6").read_text(encoding="ascii").splitlines()]
     is_member = any(line[0] == "1" and line[2] == GROUP.packed.hex() for line in lines)
-    return frozenset({links.Membership(1, GROUP)}) if is_member else frozenset()
+    return {links.Membership(1, GROUP)} if is_member else set()
 
 
 @pytest.fixture(params=[lambda: memory.MemoryLinks([LOOPBACK]), lambda: netlink.KernelLinks(exclusion.Exclusion())])

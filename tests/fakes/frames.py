@@ -33,7 +33,8 @@ class MemoryWire:
     def __init__(self) -> None:
         self.taps: dict[tuple[int, addresses.Family], MemoryTap] = {}
         self.sent: list[tuple[int, bytes]] = []
-        self.joined: frozenset[links.Membership] = frozenset()
+        self.joined: set[links.Membership] = set()
+        self.joins = 0
         self.gone: set[int] = set()
         self.busy = 0
 
@@ -44,11 +45,17 @@ class MemoryWire:
         self.taps[interface.index, family] = tap
         return tap
 
-    def join(self, wanted: frozenset[links.Membership]) -> None:
-        self.joined = wanted
+    def join(self, membership: links.Membership) -> None:
+        if membership.interface in self.gone:
+            raise OSError(19, "no such device")
+        self.joins += membership not in self.joined
+        self.joined.add(membership)
+
+    def leave(self, membership: links.Membership) -> None:
+        self.joined.discard(membership)
 
     def close(self) -> None:
-        self.joined = frozenset()
+        self.joined.clear()
 
     def deliver(self, index: int, family: addresses.Family, frame: bytes, *, is_for_us: bool = True) -> None:
         """The frame arrives on the interface."""

@@ -109,9 +109,12 @@ def test_cluster_policy_reaches_every_backend_and_hides_the_client(announced):
 def test_local_policy_keeps_the_client_and_stays_on_the_node(announced):
     announced.apply(service("local", "Local"))
     announced.set_ingress("default", "local", V4, V6)
-    announced.until("an answer", lambda: announced.client_get(f"http://{V4}/"))
-    assert announced.client_get(f"http://{V4}/")["client"] == "10.98.0.10"
-    assert announced.client_get(f"http://[{V6}]/")["client"] == "fd00:98::10"
+    # Rules come one after the other, on each node and in each family; those of the Service before may still be there.
+    for host, client in ((V4, "10.98.0.10"), (f"[{V6}]", "fd00:98::10")):
+        announced.until(
+            f"{host} knows its client",
+            lambda host=host, client=client: announced.client_get(f"http://{host}/")["client"] == client,
+        )
 
     announced.lab("stop", "n2/backend")
 

@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+from speaker.core import holding
 from tests.live import layer2_lab, layer2_recording, second_cluster
 from tests.live.layer2_lab import DEAFENED, FAULTS, FROZEN, KILLED, PULLED, STOPPED
 from tests.live.layer2_recording import until
@@ -102,8 +103,9 @@ def test_who_stops_in_order_hands_over_and_nobody_has_to_ask(lab, addresses):
     assert (told.node, told.fields["heirs"], told.fields["unconfirmed"]) == (done.owner, [done.heir], 0)
     for address in addresses:
         first = done.recording.change(address)[1]
-        asked = [each for each in done.recording.all("probe", address) if each.time < first.time]
-        assert [each for each in asked if each.station == done.heir] == []
+        asked = [each for each in done.recording.all("probe", address) if done.started < each.time < first.time]
+        # Who waits for an address asks for it now and then; what was not handed over is asked for three times.
+        assert len([each for each in asked if each.station == done.heir]) < holding.PROBES
 
 
 def test_an_address_of_the_dead_is_taken_when_the_wire_was_asked_three_times(lab, addresses):

@@ -11,6 +11,7 @@ import json
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import structlog
 
@@ -18,6 +19,8 @@ from frr_adapter import addresses
 from speaker import exclusion, links, values
 from speaker.boundary import claimant, netlink, proxies, sockets
 from speaker.core import layer2 as rules
+
+LOT = 256
 
 
 def report(announcer: claimant.Claimant, followed: netlink.KernelLinks) -> dict[str, object]:
@@ -42,16 +45,26 @@ def report(announcer: claimant.Claimant, followed: netlink.KernelLinks) -> dict[
     }
 
 
-def plan(rows: list[tuple[str, list[str]]]) -> values.L2Plan:
+def plan(rows: list[tuple[str, list[str]]]) -> tuple[values.L2Entry, ...]:
     entries = (values.L2Entry(addresses.parse_address(text), frozenset(names)) for text, names in rows)
-    return values.L2Plan(tuple(sorted(entries, key=lambda entry: (entry.address.version, int(entry.address)))))
+    return tuple(sorted(entries, key=lambda entry: (entry.address.version, int(entry.address))))
 
 
-async def holding(announcer: claimant.Claimant, wanted: values.L2Plan) -> None:
+def difference(before: tuple[values.L2Entry, ...], after: tuple[values.L2Entry, ...]) -> Iterator[values.L2Change]:
+    """In lots, as the planning process sends them."""
+    kept = {entry.address for entry in after}
+    gone = tuple(entry.address for entry in before if entry.address not in kept)
+    for at in range(0, max(len(gone), len(after)), LOT):
+        yield values.L2Change(gone[at : at + LOT], after[at : at + LOT])
+
+
+async def holding(
+    announcer: claimant.Claimant, wanted: tuple[values.L2Entry, ...], told: set[addresses.Address]
+) -> None:
     """Returns when everything wanted is held; not at all later than addresses need that nobody else answers for."""
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(1):
-            while len(announcer.held()) < len(wanted.entries):
+        async with asyncio.timeout(1 + len(wanted) / 1000):
+            while len(told) != len(wanted) or told != announcer.held():
                 await asyncio.sleep(0.001)
 
 
@@ -66,17 +79,26 @@ async def main() -> None:
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # stdout carries the answers
     followed = netlink.KernelLinks(exclusion.DEFAULT)
     kernel = proxies.KernelProxies() if "--l2-kernel-proxy" in sys.argv else None
-    announcer = claimant.Claimant(followed, sockets.RawWire(), rules.Rules(), proxies=kernel)
+    told: set[addresses.Address] = set()
+
+    def changed_held(held: values.Held) -> None:
+        told.update(held.gained)
+        told.difference_update(held.lost)
+
+    announcer = claimant.Claimant(followed, sockets.RawWire(), rules.Rules(), changed_held=changed_held, proxies=kernel)
     await announcer.start()
     print(json.dumps(report(announcer, followed)), flush=True)
     reader = asyncio.StreamReader(limit=1 << 24)  # a plan of ten thousand addresses is one line
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    wanted: tuple[values.L2Entry, ...] = ()
     while line := await reader.readline():
         command = json.loads(line)
         if "plan" in command:
-            wanted = plan(command["plan"])
-            announcer.set_plan(wanted)
-            await holding(announcer, wanted)
+            before, wanted = wanted, plan(command["plan"])
+            for change in difference(before, wanted):
+                announcer.change(change)
+                await asyncio.sleep(0)
+            await holding(announcer, wanted, told)
         if "deaf" in command:
             deafen(followed, command["deaf"])
         print(json.dumps(report(announcer, followed)), flush=True)

@@ -6,11 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from frr_adapter import refs
-from frr_adapter.boundary import layer2_metrics, metrics, watch
-from frr_adapter.decode import decoded
-from frr_adapter.model import cluster
-from speaker import company, links, settings
+from speaker import company, links, messages, settings
 from speaker.boundary import gossip
 from speaker.core import presence
 from tests.fakes import members
@@ -33,14 +29,9 @@ class Bench:
     def _changed(self) -> None:
         self.changes += 1
 
-    def pods(self, *names: str, is_over: bool = False) -> None:
-        for name in names:
-            ref = refs.ObjectRef("Pod", "metallb-system", f"speaker-{name}")
-            value = cluster.Pod(ref, name, ipaddress.ip_address(f"10.0.0.{name.removeprefix('n')}"), is_over)
-            self.company.pod(watch.Upserted("Pod", decoded.Decoded(ref, "1", value)))
-
-    def listed(self) -> None:
-        self.company.pod(watch.Listed("Pod"))
+    def peers(self, *names: str) -> None:
+        """These speakers there should be."""
+        self.company.set_peers({name: ipaddress.ip_address(f"10.0.0.{name.removeprefix('n')}") for name in names})
 
     def passes(self, seconds: float, *heard: str) -> None:
         """Time in which these are heard all along."""
@@ -64,76 +55,53 @@ async def bench() -> Bench:
 
 @pytest.fixture
 async def three(bench) -> Bench:
-    """n1 knows n2 and n3, and the time of grace is over."""
-    bench.pods("n1", "n2", "n3")
-    bench.listed()
+    """n1 has known n2 and n3 for a while."""
+    bench.peers("n1", "n2", "n3")
     for name in ("n2", "n3"):
         bench.members.finds(name, SAID)
-    bench.passes(company.GRACE_SECONDS, "n2", "n3")
+    bench.passes(3, "n2", "n3")
     return bench
 
 
-async def test_without_membership_nobody_is_dead_and_nothing_is_fenced():
+async def test_without_membership_nobody_is_watched_and_nothing_is_fenced():
     alone = company.Company(None, LAN)
     await alone.start()
     alone.say_interfaces([ETH0])
-    alone.pod(watch.Listed("Pod"))
+    alone.set_peers({})
     await alone.hand_over({"n2": (A,)})
-    registry = metrics.Metrics()
-    alone.measure(layer2_metrics.Layer2Metrics(registry))
-    samples = [line for line in registry.render().decode().splitlines() if not line.startswith("#")]
-    assert [line for line in samples if "takeover" not in line] == ["frr_adapter_layer2_fenced 0.0"]
+    assert alone.measured() == messages.Gossip(is_fenced=False, live=0, expected=0)
     await alone.stop()
-    assert alone.live() is None
+    assert not alone.is_watching
     assert not alone.is_fenced()
     assert alone.node_of(ETH0.mac) is None
     assert alone.since_loss(10) is None
 
 
-async def test_speakers_that_were_not_heard_yet_count_as_alive_for_a_while(bench):
-    bench.pods("n1", "n2", "n3")
-    bench.listed()
-    bench.members.finds("n2", SAID)
-    assert bench.company.live() == {"n1": None, "n2": frozenset({"eth0"}), "n3": None}
-    bench.now += company.GRACE_SECONDS
-    assert bench.company.live().keys() == {"n1", "n2"}
-
-
-async def test_who_was_lost_or_left_during_the_grace_is_not_alive(bench):
-    bench.pods("n1", "n2", "n3")
-    bench.listed()
-    bench.members.finds("n2")
-    bench.members.finds("n3")
+async def test_who_was_lost_or_left_is_gone(bench):
+    bench.peers("n1", "n2", "n3", "n4")
+    for name in ("n2", "n3", "n4"):
+        bench.members.finds(name)
     bench.members.loses("n2", bench.now)
     bench.members.sees_off("n3")
-    assert bench.company.live().keys() == {"n1"}
-
-
-async def test_pods_that_are_over_or_gone_are_no_peers(bench):
-    bench.pods("n1", "n2", "n3")
-    assert bench.members.peers == {}  # half a list would make the others strangers
-    bench.listed()
-    assert bench.members.peers.keys() == {"n1", "n2", "n3"}
-    bench.pods("n2", is_over=True)
-    bench.company.pod(watch.Deleted("Pod", refs.ObjectRef("Pod", "metallb-system", "speaker-n3")))
-    assert bench.members.peers.keys() == {"n1"}
+    assert bench.company.live().keys() == {"n1", "n4"}
+    assert bench.company.gone() == {"n2", "n3"}
+    bench.members.finds("n2")
+    assert bench.company.gone() == {"n3"}
 
 
 async def test_a_speaker_that_never_heard_anybody_lives_all_the_same(bench):
     """One node, or two of which the other one is dead: nobody's change is ever told."""
-    bench.pods("n1")
-    bench.listed()
-    bench.passes(company.GRACE_SECONDS + LAN.unfence_after)
+    bench.peers("n1")
+    bench.passes(3 + LAN.unfence_after)
     assert bench.company.live() == {"n1": None}
     assert not bench.company.is_fenced()
 
 
-async def test_the_fence_is_not_open_before_pods_are_listed(bench):
+async def test_the_fence_is_not_open_before_it_is_known_who_should_be_there(bench):
     bench.members.finds("n2")
     bench.passes(2 * LAN.unfence_after, "n2")
     assert bench.company.is_fenced()
-    bench.pods("n1", "n2")
-    bench.listed()
+    bench.peers("n1", "n2")
     assert not bench.company.is_fenced()
     assert bench.changes == 2  # somebody was found, the fence was opened
 
@@ -230,16 +198,4 @@ async def test_what_is_handed_over_to_us_is_given_on(three):
 
 async def test_what_the_metrics_say(three):
     three.members.loses("n3", three.now)
-    registry = metrics.Metrics()
-    three.company.measure(layer2_metrics.Layer2Metrics(registry))
-    samples = [line for line in registry.render().decode().splitlines() if not line.startswith("#")]
-    assert [line for line in samples if "takeover" not in line] == [
-        "frr_adapter_layer2_fenced 0.0",
-        "frr_adapter_members 2.0",
-        "frr_adapter_members_expected 3.0",
-        "frr_adapter_gossip_sent_total 7.0",
-        "frr_adapter_gossip_received_total 5.0",
-        "frr_adapter_gossip_send_errors_total 1.0",
-        "frr_adapter_gossip_clashes_total 0.0",
-        'frr_adapter_gossip_refused_total{reason="stranger"} 2.0',
-    ]
+    assert three.company.measured() == messages.Gossip(False, 2, 3, 7, 5, 1, 0, {"stranger": 2})

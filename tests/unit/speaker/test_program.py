@@ -5,10 +5,11 @@ from speaker import __main__ as program
 
 
 def test_a_task_that_ended_ends_the_program_with_a_line(monkeypatch):
-    async def run(_chosen):
+    async def run(_chosen, _forked):
         raise ExceptionGroup("tasks", [errors.DutyError("watch Service: the task has ended")])
 
     monkeypatch.setattr(program, "run", run)
+    monkeypatch.setattr(program.forking, "fork", lambda _name, _work: None)
     monkeypatch.setattr(program.logs, "configure", lambda _level: None)
     monkeypatch.setattr(program.sys, "argv", ["speaker", "--node-name", "n1"])
     with testing.capture_logs() as lines:

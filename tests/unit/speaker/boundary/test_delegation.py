@@ -23,8 +23,8 @@ A, C6, D6 = V4("10.99.0.200"), V6("fd00:99::200"), V6("fd00:99::201")
 ON0, ON1 = links.Target(2, C6), links.Target(3, C6)
 
 
-def plan(*wanted) -> values.L2Plan:
-    return values.L2Plan(tuple(values.L2Entry(address) for address in wanted))
+def plan(*wanted) -> tuple[values.L2Entry, ...]:
+    return tuple(values.L2Entry(address) for address in wanted)
 
 
 class OrderedProxies(proxies.MemoryProxies):
@@ -56,9 +56,15 @@ class Bench:
     kernel: OrderedProxies
     is_fenced: bool = False
     node: claimant.Claimant = None
+    wanted: tuple[values.L2Entry, ...] = ()
+
+    def want(self, wanted: tuple[values.L2Entry, ...]) -> None:
+        before, self.wanted = self.wanted, wanted
+        gone = tuple(entry.address for entry in before if entry not in wanted)
+        self.node.change(values.L2Change(gone, wanted))
 
     async def hold(self, *wanted) -> None:
-        self.node.set_plan(plan(*wanted))
+        self.want(plan(*wanted))
         await until(lambda: self.node.held() == frozenset(wanted))
         assert self.wire.sent
 
@@ -120,7 +126,7 @@ async def test_the_kernel_answers_where_it_can_and_raw_sockets_elsewhere(bench):
 
 
 async def test_an_entry_is_there_before_the_address_is_announced_and_only_once_it_is_held(bench):
-    bench.node.set_plan(plan(C6))
+    bench.want(plan(C6))
     assert bench.kernel.ours == frozenset()
     await bench.hold(C6)
     assert bench.kernel.sent_before == [0]
@@ -128,7 +134,7 @@ async def test_an_entry_is_there_before_the_address_is_announced_and_only_once_i
 
 async def test_a_withdrawn_address_has_no_entry_at_once(bench):
     await bench.hold(C6, D6)
-    bench.node.set_plan(plan(D6))
+    bench.want(plan(D6))
     assert bench.kernel.ours == {links.Target(2, D6)}
     assert bench.ask(C6) == 0
 
@@ -238,7 +244,7 @@ async def test_a_removal_that_was_refused_is_tried_again(bench, monkeypatch):
     monkeypatch.setattr(delegation, "_RETRY_SECONDS", 0.01)
     await bench.hold(C6)
     bench.kernel.refusal = OSError(105, "No buffer space available")
-    bench.node.set_plan(plan())
+    bench.want(plan())
     assert bench.kernel.ours == {ON0}
     bench.kernel.refusal = None
     await until(lambda: bench.kernel.ours == frozenset())
@@ -246,7 +252,7 @@ async def test_a_removal_that_was_refused_is_tried_again(bench, monkeypatch):
 
 async def test_reasons_for_raw_sockets_are_told_once(bench, capsys):
     await bench.hold(C6)
-    bench.node.set_plan(plan(C6, D6))
+    bench.want(plan(C6, D6))
     await until(lambda: len(bench.node.held()) == 2)
     told = [line for line in capsys.readouterr().out.splitlines() if "net.ipv6.conf.eth1.forwarding is not 1" in line]
     assert len(told) == 1

@@ -1,6 +1,7 @@
 """The announcer on in-memory links and wires: what it opens, joins, answers, announces and counts."""
 
 import asyncio
+import collections
 import dataclasses
 import ipaddress
 import time
@@ -10,8 +11,8 @@ import pytest
 
 from frr_adapter import addresses
 from speaker import links, values
-from speaker.boundary import layer2
-from speaker.core import arp, ndp
+from speaker.boundary import announcing, layer2, turns
+from speaker.core import arp, gratuitous, ndp
 from speaker.core import layer2 as rules
 from tests.fakes import frames
 from tests.fakes import links as memory
@@ -24,9 +25,9 @@ ETH1 = links.Interface(3, "eth1", mac=links.parse_mac("02:00:00:00:00:02"), link
 A, B, C6 = V4("10.99.0.200"), V4("10.99.0.201"), V6("fd00:99::200")
 
 
-def plan(*entries: tuple[addresses.Address, tuple[str, ...]] | addresses.Address) -> values.L2Plan:
+def plan(*entries: tuple[addresses.Address, tuple[str, ...]] | addresses.Address) -> tuple[values.L2Entry, ...]:
     pairs = [entry if isinstance(entry, tuple) else (entry, ()) for entry in entries]
-    return values.L2Plan(tuple(values.L2Entry(address, frozenset(names)) for address, names in pairs))
+    return tuple(values.L2Entry(address, frozenset(names)) for address, names in pairs)
 
 
 def request(target: V4) -> bytes:
@@ -54,17 +55,32 @@ async def until(condition: Callable[[], bool]) -> None:
 class Bench:
     links: memory.MemoryLinks
     wire: frames.MemoryWire
+    turns: turns.Turns
     announcer: layer2.Layer2Announcer
+    held: tuple[values.L2Entry, ...] = ()
 
-    def say(self, wanted: values.L2Plan) -> None:
-        self.announcer.listen_for(wanted)
-        self.announcer.set_plan(wanted)
+    def say(self, wanted: tuple[values.L2Entry, ...]) -> None:
+        """Exactly this is held from now on."""
+        before, self.held = self.held, wanted
+        kept = {entry.address for entry in wanted}
+        gone = [entry.address for entry in before if entry.address not in kept]
+        self.announcer.drop(gone)
+        for address in gone:
+            self.announcer.forget(address)
+        for entry in wanted:
+            self.announcer.listen(entry)
+        self.announcer.hold(entry for entry in wanted if entry not in before)
+        self.turns.go()
+
+
+def announcer_on(followed: memory.MemoryLinks, wire: frames.MemoryWire, turn: turns.Turns) -> layer2.Layer2Announcer:
+    return layer2.Layer2Announcer(followed, wire, rules.Rules(), turn, lambda _frame: None)
 
 
 @pytest.fixture
 async def bench() -> AsyncIterator[Bench]:
-    made = Bench(memory.MemoryLinks([ETH0]), frames.MemoryWire(), None)
-    made.announcer = layer2.Layer2Announcer(made.links, made.wire, rules.Rules(), lambda _frame: None)
+    followed, wire, turn = memory.MemoryLinks([ETH0]), frames.MemoryWire(), turns.Turns()
+    made = Bench(followed, wire, turn, announcer_on(followed, wire, turn))
     await made.announcer.start()
     yield made
     await made.announcer.stop()
@@ -79,10 +95,10 @@ async def test_a_new_address_is_answered_and_announced_at_once(bench):
     assert (index, arp.decode(frame).sender_mac) == (2, ETH0.mac)
 
 
-async def test_an_equal_plan_and_a_withdrawal_send_nothing(bench):
+async def test_the_same_again_and_a_withdrawal_send_nothing(bench):
     bench.say(plan(A, B))
     bench.wire.take()
-    bench.say(plan(A, B))
+    bench.announcer.hold(plan(A, B))
     bench.say(plan(A))
     assert bench.wire.take() == []
     bench.wire.deliver(2, FOUR, request(B))
@@ -107,10 +123,10 @@ async def test_the_second_burst_follows_and_skips_what_was_withdrawn(bench):
     assert addresses_sent(bench.wire) == [(2, str(B)), (2, str(B))]
 
 
-async def test_a_plan_set_before_start_is_announced_at_start():
+async def test_what_is_held_before_start_is_announced_at_start():
     wire = frames.MemoryWire()
-    announcer = layer2.Layer2Announcer(memory.MemoryLinks([ETH0]), wire, rules.Rules(), lambda _frame: None)
-    announcer.set_plan(plan(A))
+    announcer = announcer_on(memory.MemoryLinks([ETH0]), wire, turns.Turns())
+    announcer.hold(plan(A))
     assert wire.sent == []
     await announcer.start()
     assert addresses_sent(wire) == [(2, str(A)), (2, str(A))]
@@ -133,7 +149,7 @@ async def test_an_interface_that_goes_closes_its_taps(bench):
     assert set(bench.wire.taps) == {(2, FOUR), (2, SIX)}
     bench.links.set()
     assert bench.wire.taps == {}
-    assert bench.wire.joined == frozenset()
+    assert bench.wire.joined == set()
     bench.wire.take()
     bench.links.set(dataclasses.replace(ETH0, is_up=False))
     assert bench.wire.taps == {}
@@ -181,14 +197,91 @@ async def test_a_busy_device_delays_frames_and_loses_none(bench):
     assert [row.gratuitous_sent for row in bench.announcer.counts().addresses] == [2, 2]
 
 
-async def test_a_mass_takeover_leaves_turns_to_the_loop(bench):
+async def test_a_mass_takeover_leaves_turns_to_the_loop(bench, monkeypatch):
+    monkeypatch.setattr(turns, "SECONDS", 0.0)
     many = [V4(0x0A630000 + n) for n in range(1000)]
     bench.say(plan(*many))
     first = len(bench.wire.sent)
-    assert 100 < first < 300
+    assert 0 < first <= turns.SURE
     bench.wire.deliver(2, FOUR, request(many[999]))
     assert bench.wire.sent[first][1][:6] == CLIENT
     await until(lambda: len(bench.wire.sent) == 2001)
+
+
+async def test_silence_about_everything_is_at_once_and_for_what_waited_too(bench, monkeypatch):
+    monkeypatch.setattr(turns, "SECONDS", 0.0)
+    many = [V4(0x0A630000 + n) for n in range(1000)]
+    bench.say(plan(*many))
+    bench.wire.take()
+    bench.announcer.clear()
+    bench.wire.deliver(2, FOUR, request(many[0]))
+    bench.announcer.hold(plan(A))
+    await until(lambda: len(bench.wire.sent) == 2)
+    assert addresses_sent(bench.wire) == [(2, str(A)), (2, str(A))]
+
+
+async def test_an_address_that_is_defended_comes_before_everything_that_waits(bench, monkeypatch):
+    monkeypatch.setattr(turns, "SECONDS", 0.0)
+    many = [V4(0x0A630000 + n) for n in range(1000)]
+    bench.say(plan(*many))
+    await until(lambda: len(bench.wire.sent) == 2000)
+    bench.announcer.hold(plan(A))
+    bench.links.set(ETH0, ETH1)
+    bench.wire.take()
+    bench.announcer.insist([A, B])
+    await until(lambda: len(bench.wire.sent) > 1000)
+    assert str(A) in [address for _, address in addresses_sent(bench.wire)][: turns.SURE]
+
+
+async def test_one_address_more_is_looked_at_alone_however_many_are_held(bench):
+    many = [V4(0x0A630000 + n) for n in range(2000)]
+    bench.say(plan(*many))
+    await until(lambda: len(bench.wire.sent) >= 4000)
+    looked_at = CountedRules(bench.announcer)
+    bench.wire.take()
+    bench.announcer.hold(plan(C6))
+    bench.announcer.drop([many[7]])
+    bench.turns.go()
+    await until(lambda: (2, str(C6)) in addresses_sent(bench.wire))
+    assert looked_at.entries <= 4
+
+
+class CountedRules:
+    """How many entries the announcer shows to its rules."""
+
+    def __init__(self, announcer: layer2.Layer2Announcer) -> None:
+        self.entries = 0
+        counted = rules.Rules()
+        for name in ("gained_by_plan", "gained_by_interface", "memberships"):
+            setattr(counted, name, self._counting(getattr(counted, name)))
+        announcer._rules = announcer._groups._rules = counted
+
+    def _counting(self, rule):
+        def counted(*arguments):
+            self.entries += sum(len(each) for each in arguments if isinstance(each, dict))
+            return rule(*arguments)
+
+        return counted
+
+
+async def test_unicast_announcements_come_in_rounds_each_of_them_bounded(bench, monkeypatch):
+    """However many addresses are taken one after the other."""
+    monkeypatch.setattr(announcing, "_DIRECTED_PAUSE", 0.05)
+    crowd = [links.Mac(b"\x06" + number.to_bytes(5, "big")) for number in range(100)]
+    bench.links.know(2, *(links.Neighbor(V4(0x0A700000 + n), mac) for n, mac in enumerate(crowd)))
+    clock = asyncio.get_running_loop().time
+    started, unicast, many = clock(), collections.Counter(), [V4(0x0A630000 + n) for n in range(1500)]
+
+    def are_told() -> bool:
+        unicast.update(arp.decode(frame).sender_address for _, frame in bench.wire.take() if not frame[0] & 1)
+        return {many[0], many[-1]} <= unicast.keys()
+
+    for number in (1, 2, 700, 1500):
+        bench.say(plan(*many[:number]))
+        await until(lambda: bool(bench.wire.sent))
+    await until(are_told)
+    assert unicast.total() <= gratuitous.DIRECTED_FRAMES * (2 + (clock() - started) / 0.05)
+    assert max(unicast.values()) <= gratuitous.DIRECTED_NEIGHBORS
 
 
 async def test_a_tap_that_cannot_be_opened_is_tried_again(bench):
@@ -209,4 +302,4 @@ async def test_stop_sends_nothing_and_closes_everything(bench):
     bench.say(plan(B))
     assert bench.wire.sent == []
     assert bench.wire.taps == {}
-    assert bench.wire.joined == frozenset()
+    assert bench.wire.joined == set()

@@ -93,28 +93,3 @@ def test_excluded_names_do_not_exist_and_renames_are_followed():
     assert picture(link(name="veth1"), link(index=3), excluded=some).keys() == {3}
     assert picture(link(), link(name="veth1"), excluded=some) == {}
     assert picture(link(name="veth1"), link(), excluded=some).keys() == {2}
-
-
-def neighbor(state=0x02, **attributes):
-    known = {"NDA_DST": "10.99.0.1", "NDA_LLADDR": "02:00:00:00:00:c1", "NDA_CACHEINFO": {"ndm_used": 250}}
-    return Message(28, {**known, **attributes}, ifindex=2, state=state)
-
-
-def test_a_neighbor_and_its_age():
-    expected = links.Neighbor(ipaddress.IPv4Address("10.99.0.1"), links.parse_mac("02:00:00:00:00:c1"), 2.5)
-    assert netlink.decode_neighbor(neighbor()) == (2, expected)
-
-
-@pytest.mark.parametrize(
-    "message",
-    [
-        neighbor(state=0x01),
-        neighbor(state=0x20),
-        neighbor(state=0x40),
-        neighbor(NDA_LLADDR=None),
-        neighbor(NDA_DST=None),
-    ],
-    ids=["incomplete", "failed", "noarp", "no address of the station", "no address"],
-)
-def test_entries_that_name_no_station(message):
-    assert netlink.decode_neighbor(message) is None

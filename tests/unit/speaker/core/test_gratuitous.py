@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from frr_adapter import addresses
 from speaker import links, values
-from speaker.core import arp, gratuitous, layer2, ndp
+from speaker.core import arp, gratuitous, ndp
 
 V4, V6 = ipaddress.IPv4Address, ipaddress.IPv6Address
 OWN = links.parse_mac("02:00:00:00:00:01")
@@ -21,9 +22,18 @@ NEIGHBOR6 = links.Neighbor(V6("fd00:99::1"), links.parse_mac("02:00:00:00:00:c1"
 
 def table(**entries):
     known = {"a": A, "b": B, "c6": C6}
-    return layer2.Rules().table(
-        values.L2Plan(tuple(values.L2Entry(known[name], frozenset(on)) for name, on in entries.items()))
-    )
+    return {known[name]: values.L2Entry(known[name], frozenset(on)) for name, on in entries.items()}
+
+
+def told(taken, interface, neighbors):
+    """Everything that leaves by unicast, as address and frame."""
+    receivers = gratuitous.receivers(len(taken), interface, neighbors)
+    return [
+        (address, frame)
+        for address in taken
+        for neighbor in receivers[addresses.family_of(address)]
+        for frame in gratuitous.directed(address, interface, neighbor)
+    ]
 
 
 def test_an_ipv4_burst_is_a_reply_with_the_own_target_and_a_request():
@@ -58,11 +68,11 @@ def test_an_ipv6_burst_is_an_advertisement_with_override_to_all_nodes():
 )
 def test_no_burst_where_the_family_is_not_announced(address, changes):
     assert gratuitous.burst(address, dataclasses.replace(ETH0, **changes)) == ()
-    assert gratuitous.directed([address], dataclasses.replace(ETH0, **changes), [NEIGHBOR, NEIGHBOR6]) == ()
+    assert told([address], dataclasses.replace(ETH0, **changes), [NEIGHBOR, NEIGHBOR6]) == []
 
 
 def test_directed_frames_go_to_neighbors_of_the_family():
-    found = gratuitous.directed([A, C6], ETH0, [NEIGHBOR6, NEIGHBOR])
+    found = told([A, C6], ETH0, [NEIGHBOR6, NEIGHBOR])
     assert [address for address, _ in found] == [A, C6]
     reply, advertisement = arp.decode(found[0][1]), ndp.decode(found[1][1])
     assert reply == arp.ArpFrame(NEIGHBOR.mac, OWN, arp.Operation.REPLY, OWN, A, OWN, A)
@@ -71,12 +81,16 @@ def test_directed_frames_go_to_neighbors_of_the_family():
     assert not advertisement.is_solicited
 
 
+def test_a_neighbor_of_the_other_family_is_told_nothing():
+    assert gratuitous.directed(A, ETH0, NEIGHBOR6) == gratuitous.directed(C6, ETH0, NEIGHBOR) == ()
+
+
 def test_directed_frames_skip_ourselves_and_groups_and_prefer_the_freshest():
     crowd = [
         links.Neighbor(V4(0x0A630000 + n), links.Mac(b"\x06" + n.to_bytes(5, "big")), float(n)) for n in range(200)
     ]
     odd = [links.Neighbor(V4("10.99.9.9"), OWN), links.Neighbor(V4("224.0.0.1"), links.parse_mac("01:00:5e:00:00:01"))]
-    found = gratuitous.directed([A], ETH0, [*reversed(crowd), *odd])
+    found = told([A], ETH0, [*reversed(crowd), *odd])
     assert [arp.decode(frame).destination for _, frame in found] == [other.mac for other in crowd[:64]]
 
 
@@ -84,7 +98,7 @@ def test_directed_frames_skip_ourselves_and_groups_and_prefer_the_freshest():
 def test_directed_frames_are_bounded_in_all(count, per_address):
     crowd = [links.Neighbor(V4(0x0A630000 + n), links.Mac(b"\x06" + n.to_bytes(5, "big"))) for n in range(100)]
     taken = [V4(0x0A640000 + n) for n in range(count)]
-    assert len(gratuitous.directed(taken, ETH0, crowd)) == count * per_address
+    assert len(told(taken, ETH0, crowd)) == count * per_address
 
 
 PLANS = [

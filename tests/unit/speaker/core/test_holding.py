@@ -21,6 +21,19 @@ STEP = holding.PROBE_PAUSE
 BEFORE, BEHIND, STRANGER = links.Standing.BEFORE_US, links.Standing.BEHIND_US, links.Standing.STRANGER
 
 
+class Holder(holding.Holder):
+    """Takes whole sets of wishes, as tests think of them."""
+
+    def __init__(self, *, is_fenced=False):
+        super().__init__(is_fenced=is_fenced)
+        self.wishes = {}
+
+    def want(self, wishes, now):
+        before, self.wishes = self.wishes, dict(wishes)
+        gone = [address for address in before if address not in wishes]
+        return self.change(gone, {a: wish for a, wish in wishes.items() if before.get(a) is not wish}, now)
+
+
 def taken(holder, wishes, now=0.0):
     """The wishes are carried out on a silent wire; the time afterwards."""
     holder.want(wishes, now)
@@ -31,7 +44,7 @@ def taken(holder, wishes, now=0.0):
 
 
 def test_an_address_is_asked_for_before_it_is_taken():
-    holder = holding.Holder()
+    holder = Holder()
     asked = [(0.0, holder.want({IP: Wish.TAKE}, 0.0))]
     while holder.next_at is not None:
         asked.append((holder.next_at, holder.tick(holder.next_at)))
@@ -41,7 +54,7 @@ def test_an_address_is_asked_for_before_it_is_taken():
 
 
 def test_the_same_wishes_again_do_nothing():
-    holder = holding.Holder()
+    holder = Holder()
     now = taken(holder, {IP: Wish.TAKE, OTHER: Wish.TAKE})
     assert holder.want({IP: Wish.TAKE, OTHER: Wish.TAKE}, now) == links.NO_ACTIONS
     assert holder.want({IP: Wish.KEEP, OTHER: Wish.TAKE}, now) == links.NO_ACTIONS
@@ -50,7 +63,7 @@ def test_the_same_wishes_again_do_nothing():
 
 
 def test_who_answers_keeps_it_and_is_asked_again_later():
-    holder = holding.Holder()
+    holder = Holder()
     holder.want({IP: Wish.TAKE}, 0.0)
     assert not holder.heard(IP, Claim.ANSWER, RIVAL, 0.01, BEHIND)
     assert holder.next_at == pytest.approx(0.01 + holding.STANDBY_PAUSES[0])
@@ -66,7 +79,7 @@ def test_who_answers_keeps_it_and_is_asked_again_later():
 
 
 def test_a_free_address_is_taken_in_standby():
-    holder = holding.Holder()
+    holder = Holder()
     holder.want({IP: Wish.TAKE}, 0.0)
     holder.heard(IP, Claim.ANSWER, RIVAL, 0.01, BEFORE)
     assert holder.look_again(1.0).ask == (IP,)
@@ -81,7 +94,7 @@ def test_a_free_address_is_taken_in_standby():
 @pytest.mark.parametrize(("refusals", "questions"), [(1, 3), (2, 3), (3, 10), (6, 10)])
 def test_who_is_refused_again_and_again_asks_for_longer(refusals, questions):
     """Nothing changed: an owner that is slow for a moment must not lose the address."""
-    holder = holding.Holder()
+    holder = Holder()
     holder.want({IP: Wish.TAKE}, 0.0)
     now = 0.0
     for _ in range(refusals):
@@ -96,7 +109,7 @@ def test_who_is_refused_again_and_again_asks_for_longer(refusals, questions):
 
 
 def test_only_what_changed_is_asked_for_again():
-    holder = holding.Holder()
+    holder = Holder()
     holder.want({IP: Wish.TAKE, OTHER: Wish.TAKE}, 0.0)
     for each in (IP, OTHER):
         holder.heard(each, Claim.ANSWER, RIVAL, 0.01, STRANGER)
@@ -104,14 +117,14 @@ def test_only_what_changed_is_asked_for_again():
 
 
 def test_looking_again_disturbs_no_questions_under_way():
-    holder = holding.Holder()
+    holder = Holder()
     holder.want({IP: Wish.TAKE}, 0.0)
     assert holder.look_again(0.01) == links.NO_ACTIONS
     assert holder.next_at == pytest.approx(STEP)
 
 
 def test_an_address_that_is_given_needs_no_questions():
-    holder = holding.Holder()
+    holder = Holder()
     holder.want({IP: Wish.TAKE}, 0.0)
     assert holder.take([IP], 0.01) == links.Actions(taken=(IP,))
     assert holder.take([IP], 0.02) == links.NO_ACTIONS
@@ -119,35 +132,35 @@ def test_an_address_that_is_given_needs_no_questions():
 
 
 def test_an_address_that_is_given_may_be_wanted_a_moment_later():
-    holder = holding.Holder()
+    holder = Holder()
     assert holder.take([IP, OTHER], 0.0) == links.NO_ACTIONS
     assert holder.want({IP: Wish.TAKE}, 0.1) == links.Actions(taken=(IP,))
     assert holder.want({IP: Wish.TAKE, OTHER: Wish.TAKE}, holding.GRANT_SECONDS + 0.1).ask == (OTHER,)
 
 
 def test_one_that_may_keep_may_be_given():
-    holder = holding.Holder()
+    holder = Holder()
     holder.want({IP: Wish.KEEP}, 0.0)
     assert holder.take([IP], 0.1) == links.Actions(taken=(IP,))
     assert holder.held == {IP}
 
 
 def test_what_somebody_else_announced_meanwhile_is_not_taken_as_given():
-    holder = holding.Holder()
+    holder = Holder()
     holder.take([IP], 0.0)
     holder.heard(IP, Claim.ANSWER, RIVAL, 0.01, BEHIND)
     assert holder.want({IP: Wish.TAKE}, 0.1).ask == (IP,)
 
 
 def test_what_is_no_longer_wanted_is_dropped_at_once():
-    holder = holding.Holder()
+    holder = Holder()
     now = taken(holder, {IP: Wish.TAKE, OTHER: Wish.TAKE})
     assert holder.want({OTHER: Wish.TAKE}, now) == links.Actions(dropped=(IP,))
     assert holder.held == {OTHER}
 
 
 def test_one_that_may_only_keep_takes_nothing():
-    holder = holding.Holder()
+    holder = Holder()
     assert holder.want({IP: Wish.KEEP}, 0.0) == links.NO_ACTIONS
     assert holder.next_at is None
     holder.want({OTHER: Wish.TAKE}, 0.0)
@@ -156,7 +169,7 @@ def test_one_that_may_only_keep_takes_nothing():
 
 
 def test_of_two_holders_the_later_one_in_the_order_yields():
-    holder = holding.Holder()
+    holder = Holder()
     now = taken(holder, {IP: Wish.TAKE})
     assert holder.heard(IP, Claim.ANSWER, RIVAL, now, BEHIND) == links.Actions(defended=(IP,))
     assert holder.heard(IP, Claim.ANSWER, RIVAL, now, BEFORE) == links.Actions(
@@ -167,7 +180,7 @@ def test_of_two_holders_the_later_one_in_the_order_yields():
 
 @pytest.mark.parametrize("standing", holding.DEFENCE_PAUSES)
 def test_an_address_is_defended_once_in_a_while_however_often_it_is_claimed(standing):
-    holder = holding.Holder()
+    holder = Holder()
     taken(holder, {IP: Wish.TAKE, OTHER: Wish.TAKE})
     times = [1 + number / 16 for number in range(320)]
     defended = [at for at in times if holder.heard(IP, Claim.ANSWER, RIVAL, at, standing).defended]
@@ -178,7 +191,7 @@ def test_an_address_is_defended_once_in_a_while_however_often_it_is_claimed(stan
 
 
 def test_a_keeper_that_yields_forgets_the_address():
-    holder = holding.Holder()
+    holder = Holder()
     now = taken(holder, {IP: Wish.TAKE})
     holder.want({IP: Wish.KEEP}, now)
     assert holder.heard(IP, Claim.ANSWER, RIVAL, now, BEFORE).dropped == (IP,)
@@ -187,21 +200,21 @@ def test_a_keeper_that_yields_forgets_the_address():
 
 def test_of_two_that_ask_the_first_in_the_order_goes_on():
     for standing in (BEFORE, BEHIND):
-        holder = holding.Holder()
+        holder = Holder()
         holder.want({IP: Wish.TAKE}, 0.0)
         holder.heard(IP, Claim.PROBE, RIVAL, 0.01, standing)
         assert holder.next_at == pytest.approx(0.01 + holding.STANDBY_PAUSES[0] if standing is BEFORE else STEP)
 
 
 def test_a_question_does_not_move_a_holder():
-    holder = holding.Holder()
+    holder = Holder()
     now = taken(holder, {IP: Wish.TAKE})
     assert holder.heard(IP, Claim.PROBE, RIVAL, now, BEFORE) == links.NO_ACTIONS
     assert holder.held == {IP}
 
 
 def test_behind_the_fence_nothing_is_held_and_everything_is_asked_for_afterwards():
-    holder = holding.Holder()
+    holder = Holder()
     now = taken(holder, {IP: Wish.TAKE})
     assert holder.fence(now) == links.Actions(dropped=(IP,))
     assert holder.fence(now) == links.NO_ACTIONS
@@ -216,7 +229,7 @@ def test_behind_the_fence_nothing_is_held_and_everything_is_asked_for_afterwards
 
 
 def test_a_process_that_did_not_run_asks_anew():
-    holder = holding.Holder()
+    holder = Holder()
     holder.want({IP: Wish.TAKE}, 0.0)
     holder.tick(STEP)
     holder.tick(2 * STEP)
@@ -235,7 +248,7 @@ class Wire:
         self.chance = random.Random(seed)
         self.delay = delay
         self.now = 0.0
-        self.nodes = [holding.Holder() for _ in range(nodes)]
+        self.nodes = [Holder() for _ in range(nodes)]
         self.alive = [True] * nodes
         self.queue = []
         self.numbers = itertools.count()
@@ -312,7 +325,7 @@ def test_no_two_nodes_hold_an_address_and_a_healthy_holder_keeps_it(seed, nodes)
             wire.alive[node] = False
         else:
             wire.alive[node] = True
-            wire.nodes[node] = holding.Holder()
+            wire.nodes[node] = Holder()
         wire.moves.clear()
         wire.cluster_changes(lag=0.3)
         wire.run(wire.now + 8.0)

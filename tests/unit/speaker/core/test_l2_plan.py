@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from frr_adapter.model import advertisement, cluster, snapshot
 from speaker import values
-from speaker.core import election, l2_plan
+from speaker.core import election, l2_plan, precedence
 from tests import build
 
 POOL = build.pool("pool", "10.20.30.0/24", "fd00:20::/64")
@@ -504,16 +504,17 @@ def test_in_any_cluster_each_service_has_exactly_the_owner_that_every_node_compu
     for last, row in ((row[0], row) for row in rows if row[0] in alone):
         address = ipaddress.ip_address(f"10.20.30.{last}")
         order, _ = expected_order(row, ads, live, nodes)
-        wanting = [
-            node
-            for node in order
-            if address in {each.address for each in planners[node].plan(view, live=live)[0].entries}
-        ]
+        entries = {node: entry_of(planners[node].plan(view, live=live)[0], address) for node in order}
+        wanting = [node for node in order if entries[node] is not None]
         for place, node in enumerate(wanting):
-            before = [other for other in wanting if other != node and planners[node].precedes(other, address)]
-            assert before == wanting[:place]
-            heirs = planners[node].heirs([address])
+            others = [other for other in wanting if other != node]
+            assert [each for each in others if precedence.precedes(entries[node], each, node)] == wanting[:place]
+            heirs = precedence.heirs([entries[node]], node)
             assert heirs == dict.fromkeys([each for each in order if each != node][:1], (address,))
+
+
+def entry_of(plan, address):
+    return next((entry for entry in plan.entries if entry.address == address), None)
 
 
 @settings(max_examples=50, deadline=None)
@@ -641,7 +642,7 @@ def test_who_precedes_is_the_order_of_the_election():
     for node, rival in (("iris1", "iris2"), ("iris2", "iris1")):
         planner = l2_plan.Planner(node, ignore_exclude=False, keeps=True)
         plan, _ = planner.plan(view, live=names(IRIS))
-        found[node] = {str(entry.address): planner.precedes(rival, entry.address) for entry in plan.entries}
+        found[node] = {str(entry.address): precedence.precedes(entry, rival, node) for entry in plan.entries}
     assert found == {
         "iris1": {"10.20.30.1": True, "10.20.30.2": False},
         "iris2": {"10.20.30.1": False, "10.20.30.2": True},
@@ -653,10 +654,9 @@ def test_heirs_are_who_comes_next():
     view = world(services, ready("iris1"), [BOTH])
     planner = l2_plan.Planner("iris2", ignore_exclude=False, keeps=True)
     plan, _ = planner.plan(view, live=names(IRIS))
-    given = [entry.address for entry in plan.entries]
-    assert planner.heirs(given) == {"iris1": tuple(given)}
-    planner.plan(view, live=names({"iris2"}))
-    assert planner.heirs(given) == {}
+    assert precedence.heirs(plan.entries, "iris2") == {"iris1": tuple(entry.address for entry in plan.entries)}
+    alone, _ = planner.plan(view, live=names({"iris2"}))
+    assert precedence.heirs(alone.entries, "iris2") == {}
 
 
 def test_settling_is_settled_and_keeps_what_did_not_change():

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speaker import links, values
-from speaker.core import arp, layer2, ndp, responder
+from speaker.core import arp, ndp, responder
 
 V4, V6 = ipaddress.IPv4Address, ipaddress.IPv6Address
 OWN, CLIENT, OTHER = (links.parse_mac(f"02:00:00:00:00:{last}") for last in ("01", "c1", "99"))
@@ -16,16 +16,10 @@ GROUP = links.parse_mac("03:00:00:00:00:01")
 ETH0 = links.Interface(2, "eth0", mac=OWN, link_local=V6("fe80::1"))
 VIP, VIP6 = V4("10.99.0.200"), V6("fd00:99::200")
 ONLY_ETH1, ONLY_ETH1_6 = V4("10.99.0.201"), V6("fd00:99::201")
-TABLE = layer2.Rules().table(
-    values.L2Plan(
-        (
-            values.L2Entry(VIP, frozenset({"eth0"})),
-            values.L2Entry(ONLY_ETH1, frozenset({"eth1"})),
-            values.L2Entry(VIP6),
-            values.L2Entry(ONLY_ETH1_6, frozenset({"eth1"})),
-        )
-    )
-)
+TABLE = {
+    address: values.L2Entry(address, frozenset(names))
+    for address, names in ((VIP, ["eth0"]), (ONLY_ETH1, ["eth1"]), (VIP6, []), (ONLY_ETH1_6, ["eth1"]))
+}
 
 
 def request(**changes) -> arp.ArpFrame:
