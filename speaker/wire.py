@@ -43,6 +43,7 @@ def run(chosen: settings.Settings, end: socket.socket) -> int:
 
 async def _serve(chosen: settings.Settings, end: socket.socket) -> int:
     talk = await channel.Channel.over(end)
+    memory.collect_by_clock()
     asyncio.get_running_loop().call_later(SETTLE_SECONDS, memory.settle)
     with contextlib.closing(proxies.KernelProxies()) as kernel:
         delegation.clear(kernel)  # the entries of a killed speaker answer on, whatever the flags say now

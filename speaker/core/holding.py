@@ -122,6 +122,7 @@ class Holder:
         self._standby: list[_Queued] = []  # a heap
         self._turn_began = float("-inf")
         self._left = ASKED_AT_ONCE
+        self._put_off = float("-inf")  # what was due before and is not done yet waits for us, not we for it
         self._next_at: float | None = None
 
     @property
@@ -352,7 +353,7 @@ class Holder:
         return None
 
     def _go_on(self, entry: _Entry, due: float, found: _Found, now: float) -> None:
-        if entry.state is _State.STANDBY or now - due > LATE_SECONDS:
+        if entry.state is _State.STANDBY or now - max(due, self._put_off) > LATE_SECONDS:
             entry.state, entry.asked = _State.PROBING, 0
         needed = PROBES if entry.refused <= IMPATIENT_REFUSALS else PATIENT_PROBES
         if entry.asked >= needed:
@@ -369,6 +370,7 @@ class Holder:
                 break
             self._waiting.popleft()
         if self._waiting or self._reopened:
+            self._put_off = now + TURN_SECONDS
             return self._turn_began + TURN_SECONDS
         earliest: float | None = None
         for queue in (self._under_way, self._standby):
@@ -378,7 +380,10 @@ class Holder:
                 heapq.heappop(queue)
             if queue and (earliest is None or queue[0][0] < earliest):
                 earliest = queue[0][0]
-        return self._turn_began + TURN_SECONDS if earliest is not None and earliest <= now else earliest
+        if earliest is None or earliest > now:
+            return earliest
+        self._put_off = now + TURN_SECONDS
+        return self._turn_began + TURN_SECONDS
 
     def _counts(self, queued: _Queued) -> bool:
         """Whether it is not a left-over."""

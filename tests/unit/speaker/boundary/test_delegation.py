@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from speaker import links, values
-from speaker.boundary import claimant, delegation
+from speaker.boundary import claimant, delegation, turns
 from speaker.core import arp, ndp
 from speaker.core import layer2 as rules
 from tests.fakes import frames, proxies
@@ -100,6 +100,12 @@ async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(5):
         while not condition():
             await asyncio.sleep(0.001)
+
+
+@pytest.fixture(autouse=True)
+def whole_turns(monkeypatch):
+    """However busy the machine is, what a test does takes effect at once."""
+    monkeypatch.setattr(turns, "SECONDS", 60.0)
 
 
 @pytest.fixture

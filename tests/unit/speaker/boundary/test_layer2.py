@@ -77,6 +77,12 @@ def announcer_on(followed: memory.MemoryLinks, wire: frames.MemoryWire, turn: tu
     return layer2.Layer2Announcer(followed, wire, rules.Rules(), turn, lambda _frame: None)
 
 
+@pytest.fixture(autouse=True)
+def whole_turns(monkeypatch):
+    """However busy the machine is, what a test does takes effect at once."""
+    monkeypatch.setattr(turns, "SECONDS", 60.0)
+
+
 @pytest.fixture
 async def bench() -> AsyncIterator[Bench]:
     followed, wire, turn = memory.MemoryLinks([ETH0]), frames.MemoryWire(), turns.Turns()

@@ -238,6 +238,77 @@ def test_a_process_that_did_not_run_asks_anew():
     assert holder.next_at == pytest.approx(late + STEP)
 
 
+MANY = [ipaddress.IPv4Address(0x0A630000 + number) for number in range(3000)]
+
+
+def test_many_questions_leave_in_lots_and_what_was_begun_is_brought_to_an_end_first():
+    holder, now, asked, taken_at = Holder(), 0.0, 0, {}
+    actions = holder.want(dict.fromkeys(MANY, Wish.TAKE), now)
+    while True:
+        assert len(actions.ask) + len(actions.taken) <= holding.ASKED_AT_ONCE
+        asked += len(actions.ask)
+        taken_at |= dict.fromkeys(actions.taken, now)
+        if holder.next_at is None:
+            break
+        now = max(now, holder.next_at)
+        actions = holder.tick(now)
+    assert asked == len(MANY) * holding.PROBES
+    assert holder.held == set(MANY)
+    assert taken_at[MANY[0]] == pytest.approx(holding.TAKEOVER_SECONDS, abs=0.01)
+    assert taken_at[MANY[0]] < taken_at[MANY[-1]] / 2
+
+
+def test_who_is_slow_with_many_questions_does_not_begin_them_anew():
+    """Only a process that did not run is late; one that was busy asking is not, and would never end."""
+    holder, now = Holder(), 0.0
+    asked = len(holder.want(dict.fromkeys(MANY, Wish.TAKE), now).ask)
+    while holder.next_at is not None:
+        now = max(now, holder.next_at) + 0.02
+        asked += len(holder.tick(now).ask)
+    assert asked == len(MANY) * holding.PROBES
+
+
+def test_after_the_fence_and_when_the_cluster_changes_many_are_asked_for_in_lots_too():
+    holder = Holder()
+    now = taken(holder, dict.fromkeys(MANY, Wish.TAKE))
+    assert len(holder.fence(now).dropped) == len(MANY)
+    assert len(holder.unfence(now + 1).ask) == holding.ASKED_AT_ONCE
+    for each in MANY:
+        holder.heard(each, Claim.ANSWER, RIVAL, now + 1, STRANGER)
+    assert not holder.held
+    assert holder.tick(now + 1.002) == links.NO_ACTIONS
+    assert len(holder.look_again(now + 1.1).ask) == holding.ASKED_AT_ONCE
+    now += 1.1
+    while holder.next_at is not None:
+        now = max(now, holder.next_at)
+        holder.tick(now)
+    assert holder.held == set(MANY)
+
+
+def test_what_went_while_it_waited_is_neither_asked_for_nor_taken():
+    holder = Holder()
+    holder.want(dict.fromkeys(MANY, Wish.TAKE), 0.0)
+    holder.want({OTHER: Wish.TAKE}, 0.0)
+    now, asked = 0.0, []
+    while holder.next_at is not None:
+        now = max(now, holder.next_at)
+        asked += holder.tick(now).ask
+    assert set(asked) == {OTHER}
+    assert holder.held == {OTHER}
+
+
+def test_of_two_epochs_only_the_last_one_counts():
+    holder = Holder()
+    now = taken(holder, {IP: Wish.TAKE})
+    holder.fence(now)
+    holder.want({OTHER: Wish.TAKE}, now)
+    holder.want({IP: Wish.KEEP, OTHER: Wish.TAKE}, now)
+    assert holder.unfence(now + 1).ask == (OTHER,)
+    holder.fence(now + 1.01)
+    assert holder.unfence(now + 1.02).ask == (OTHER,)
+    assert holder.next_at == pytest.approx(now + 1.02 + STEP)
+
+
 # ---- Several nodes on one wire ----
 
 
