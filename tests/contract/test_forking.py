@@ -9,6 +9,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from speaker.boundary import forking
 
 ROOT = Path(__file__).parents[2]
@@ -61,6 +63,22 @@ def test_signals_for_the_program_do_not_end_it():
     assert forked.end.recv(10) == b"ba"
     forked.end.close()
     assert os.waitstatus_to_exitcode(os.waitpid(forked.pid, 0)[1]) == 3
+
+
+def test_it_runs_in_short_slices():
+    forked = forking.fork("short", echo)
+    forked.end.sendall(b"1")
+    assert forked.end.recv(10) == b"1"
+    shown = Path(f"/proc/{forked.pid}/sched")
+    slices = [line for line in shown.read_text().splitlines() if line.startswith("se.slice")] if shown.exists() else []
+    forked.end.close()
+    os.waitpid(forked.pid, 0)
+    release = tuple(int(part) for part in os.uname().release.split(".")[:2])
+    if not slices or release < (6, 12):
+        pytest.skip(
+            "this kernel has no slices of its own for a process, or does not show them (Linux 6.12, CONFIG_SCHED_DEBUG)"
+        )
+    assert float(slices[0].split(":")[1]) == 100_000
 
 
 def test_a_failure_is_an_exit_status_and_runs_nothing_of_the_first_process(capfd):
