@@ -76,9 +76,10 @@ class Child:
     def send(self, number: int) -> None:
         """Send it a signal; nothing when it does not run. What kills, freezes or thaws a container does so to all its processes."""
         if self._process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                send = os.killpg if number in _WHOLE else os.kill
-                send(self._process.pid, number)
+            children = _children(self._process.pid) if number in _WHOLE else ()
+            for pid in (self._process.pid, *children):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, number)
 
     async def stop(self, grace: float = 5.0) -> None:
         """No longer want it; SIGTERM, then SIGKILL after `grace` seconds; returns when it has ended."""
@@ -133,6 +134,19 @@ class Child:
     def _again(self) -> None:
         if self.wanted and self._process is None:
             self._spawn()
+
+
+def _children(inner: int) -> tuple[int, ...]:
+    """Processes that it started (these start none), by the ids of our process namespace; /proc shows the machine's."""
+    found = []
+    outer = _outer_pid(inner)
+    with contextlib.suppress(OSError):  # it has ended meanwhile
+        for child in Path(f"/proc/{outer}/task/{outer}/children").read_text(encoding="ascii").split():
+            status = Path(f"/proc/{child}/status").read_text(encoding="utf-8")
+            match = re.search(r"^NSpid:.*\s(\d+)$", status, re.MULTILINE)
+            if match:
+                found.append(int(match[1]))
+    return tuple(found)
 
 
 def _outer_pid(inner: int) -> int:

@@ -15,6 +15,7 @@ import struct
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from frr_adapter.boundary import logs
 
@@ -85,8 +86,10 @@ def _settle_in(name: str, parent: int) -> None:
         os._exit(0)  # it died before we asked to die with it
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # meant for the program; the first process tells us what follows from it
+    os.setsid()  # where sessions share processors (autogroup), planning shall not use up the share of answering
     with contextlib.suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, 0, _NICENESS)
+        Path("/proc/self/autogroup").write_text(f"{_NICENESS}\n", encoding="ascii")
     call = _SCHED_SETATTR.get(os.uname().machine)
     if call is not None:  # older kernels take it and change nothing
         niceness = os.getpriority(os.PRIO_PROCESS, 0)
