@@ -56,7 +56,7 @@ bench: apt $(STAMP) ## Measure, and write docs/benchmarks.md
 	@$(PY) -m tests.bench $(BENCH_ARGS)
 
 crds: $(STAMP) ## Write the CRDs from the types
-	@$(PY) -m cli crds --output charts/frr-adapter/crds
+	@$(PY) -m cli crds --output charts/frr-adapter/files/crds
 
 lock: ## Resolve the lock files again
 	@$(VENV)/bin/uv pip compile --quiet --upgrade --python-version 3.11 --generate-hashes --no-header --no-annotate \

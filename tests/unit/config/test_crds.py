@@ -9,7 +9,7 @@ import yaml
 
 from frr_adapter.api import crds, kinds, wire
 
-CHART = Path(__file__).parents[3] / "charts/frr-adapter/crds"
+CHART = Path(__file__).parents[3] / "charts/frr-adapter/files/crds"
 DOCUMENTS = {document["spec"]["names"]["kind"]: document for document in crds.documents()}
 
 
