@@ -8,7 +8,7 @@ APT_PACKAGES := python3 python3-venv frr frr-pythontools iproute2 nftables procp
 TEST_PACKAGES := bird2 gobgpd
 STAMP := $(VENV)/.installed
 
-.PHONY: help lab lab-down apt-test test test-unit test-long test-frr10 lint bench crds lock apt clean
+.PHONY: help lab lab-down apt-test test test-unit test-long test-frr10 lint bench crds manifests lock apt clean
 
 help: ## What there is
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -57,6 +57,9 @@ bench: apt $(STAMP) ## Measure, and write docs/benchmarks.md
 
 crds: $(STAMP) ## Write the CRDs from the types
 	@$(PY) -m cli crds --output charts/frr-adapter/files/crds
+
+manifests: $(STAMP) ## Write the plain manifests from the chart
+	@$(PY) -m tests.manifests
 
 lock: ## Resolve the lock files again
 	@$(VENV)/bin/uv pip compile --quiet --upgrade --python-version 3.11 --generate-hashes --no-header --no-annotate \
