@@ -277,6 +277,29 @@ BUILT_IN: tuple[Kind, ...] = (
         generation=True,
         blind_update=False,
     ),
+    _kind("rbac.authorization.k8s.io", "ClusterRole", "clusterroles", "V1ClusterRole", namespaced=False),
+    _kind(
+        "rbac.authorization.k8s.io",
+        "ClusterRoleBinding",
+        "clusterrolebindings",
+        "V1ClusterRoleBinding",
+        namespaced=False,
+    ),
+    _kind("rbac.authorization.k8s.io", "Role", "roles", "V1Role"),
+    _kind("rbac.authorization.k8s.io", "RoleBinding", "rolebindings", "V1RoleBinding"),
+    _kind(
+        "networking.k8s.io", "NetworkPolicy", "networkpolicies", "V1NetworkPolicy", short=("netpol",), generation=True
+    ),
+    _kind(
+        "policy",
+        "PodDisruptionBudget",
+        "poddisruptionbudgets",
+        "V1PodDisruptionBudget",
+        short=("pdb",),
+        subresources=("status",),
+        generation=True,
+        blind_update=False,
+    ),
     _kind(
         "authorization.k8s.io",
         "SelfSubjectAccessReview",
