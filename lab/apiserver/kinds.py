@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from lab.apiserver import builtin_schema
+from lab.apiserver.converting import Converter
 from lab.apiserver.objects import Json
 
 ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
@@ -27,11 +28,11 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class CustomPart:
-    """What only custom resources have: the version's schema, columns and selectable fields."""
+    """What only custom resources have: the version's schema and columns, and how versions become each other."""
 
     schema: Json
+    converter: Converter
     columns: tuple[Column, ...] = ()
-    selectable: tuple[str, ...] = ()
     storage_api_version: str = ""
 
 

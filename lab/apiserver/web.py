@@ -26,6 +26,7 @@ from lab.apiserver import (
 )
 from lab.apiserver.backend import Backend
 from lab.apiserver.bodies import FieldCheck
+from lab.apiserver.converting import settled
 from lab.apiserver.kinds import SERVER_VERSION
 from lab.apiserver.objects import Json
 from lab.apiserver.refusal import ApiError
@@ -122,9 +123,10 @@ class Surface:
             return await self._watch(http, target, form)
         if verb == "list":
             portion = reads.list_portion(self._backend.store, target, http.query)
-            return _bytes(answers.listing(kind, portion.entries, portion.list_meta, form), form)
+            body = await settled(lambda: answers.listing(kind, portion.entries, portion.list_meta, form))
+            return _bytes(body, form)
         entry = self._backend.entry(kind, target.namespace, target.name)
-        return _bytes(answers.entry_bytes(kind, entry, form), form)
+        return _bytes(await settled(lambda: answers.entry_bytes(kind, entry, form)), form)
 
     async def _watch(self, http: web.Request, target: Target, form: answers.Form) -> web.StreamResponse:
         watch = Watch(self._backend.store, target, http.query, form, self._bookmark_seconds)
@@ -158,18 +160,19 @@ class Surface:
                     201,
                 )
             case "create":
-                document, code = writes.create(self._backend, call, check), 201
+                document, code = await settled(lambda: writes.create(self._backend, call, check)), 201
             case "update":
-                document, is_new = writes.replace_one(self._backend, call, check)
+                document, is_new = await settled(lambda: writes.replace_one(self._backend, call, check))
                 code = 201 if is_new else 200
             case "patch":
-                document, is_new = writes.patch_one(self._backend, call, check)
+                document, is_new = await settled(lambda: writes.patch_one(self._backend, call, check))
                 code = 201 if is_new else 200
             case "delete":
-                document = writes.delete_one(self._backend, call)
+                document = await settled(lambda: writes.delete_one(self._backend, call))
             case _:
-                portion = writes.delete_many(self._backend, call)
-                return _bytes(answers.listing(kind, portion.entries, portion.list_meta, form), form, check=check)
+                portion = await settled(lambda: writes.delete_many(self._backend, call))
+                body = await settled(lambda: answers.listing(kind, portion.entries, portion.list_meta, form))
+                return _bytes(body, form, check=check)
         if document.get("kind") != "Status":
             document = answers.one(kind, document, form)
         return _bytes(answers.encode(document, form), form, code, check)
