@@ -27,9 +27,13 @@ def main() -> None:
 def crds(
     output: Annotated[Path | None, typer.Option(help="Directory to write one file per kind to.")] = None,
     format_: Annotated[str, typer.Option("-o", help="yaml or json.")] = "yaml",
+    convert_in: Annotated[
+        str,
+        typer.Option(help="Namespace whose metallb-webhook-service converts BGPPeer v1beta1, which is then served."),
+    ] = "",
 ) -> None:
     """Print the CustomResourceDefinitions of the metallb.io kinds."""
-    documents = definitions.documents()
+    documents = definitions.documents(definitions.Conversion(convert_in) if convert_in else None)
     if output is not None:
         output.mkdir(parents=True, exist_ok=True)
         for document in documents:
