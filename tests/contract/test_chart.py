@@ -3,9 +3,8 @@
 import asyncio
 import base64
 import contextlib
+import datetime as dt
 import json
-import os
-import pathlib
 import shutil
 import subprocess
 
@@ -13,7 +12,7 @@ import aiohttp
 import pytest
 import yaml
 
-from lab import apiserver_real
+from controller.boundary import certificates
 from tests import chart, manifests
 from tests.contract import conftest
 
@@ -34,25 +33,11 @@ PLURALS = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory):
-    """A server of its own: definitions and rights of the chart are for the whole cluster."""
-    assets = pathlib.Path(os.environ.get("KUBEBUILDER_ASSETS") or "/nonexistent")
-    state = tmp_path_factory.mktemp("chart-api")
-    if apiserver_real.is_given(assets):
-        running = apiserver_real.start(assets, state)
-        yield conftest.from_kubeconfig(running.server.kubeconfig, "real")
-        running.stop()
-    else:
-        with conftest.embedded(state) as kube:
-            yield kube
-
-
 @pytest.fixture
-async def client(cluster):
+async def client(own_api):
     timeout = aiohttp.ClientTimeout(total=60)
-    async with aiohttp.ClientSession(cluster.url, timeout=timeout, headers=cluster.headers) as session:
-        made = conftest.Client(cluster, session, chart.NAMESPACE)
+    async with aiohttp.ClientSession(own_api.url, timeout=timeout, headers=own_api.headers) as session:
+        made = conftest.Client(own_api, session, chart.NAMESPACE)
         answer = await made.post("/api/v1/namespaces", {"metadata": {"name": chart.NAMESPACE}})
         assert answer.status in (201, 409), answer.body
         for kind, plural in MONITORING.items():
@@ -108,8 +93,8 @@ async def test_a_mistake_in_an_object_would_be_noticed(client):
 
 
 @contextlib.contextmanager
-def engine(cluster):
-    config = chart.helm.Config(kubeconfig_path=cluster.kubeconfig, namespace=chart.NAMESPACE)
+def engine(kube):
+    config = chart.helm.Config(kubeconfig_path=kube.kubeconfig, namespace=chart.NAMESPACE)
     with config:
         yield config
 
@@ -126,7 +111,7 @@ POOLS = f"/apis/metallb.io/v1beta1/namespaces/{chart.NAMESPACE}/ipaddresspools"
 PEERS = f"{conftest.CRDS}/bgppeers.metallb.io"
 POOL = {"apiVersion": "metallb.io/v1beta1", "kind": "IPAddressPool", "metadata": {"name": "p"}}
 POOL["spec"] = {"addresses": ["198.18.0.0/24"]}
-CA = base64.b64encode(b"-----BEGIN CERTIFICATE-----\nTUlJQg==\n-----END CERTIFICATE-----\n").decode()
+CA = base64.b64encode(certificates.start({"c"}, dt.datetime.now(dt.UTC), None).authorities).decode()
 
 
 async def trusted(client):
@@ -141,12 +126,17 @@ async def bundles(client):
     return {each["clientConfig"].get("caBundle") for each in (await client.get(HOOKS)).ok()["webhooks"]}
 
 
+async def served(client):
+    versions = (await client.get(PEERS)).ok()["spec"]["versions"]
+    return {each["name"] for each in versions if each["served"]}
+
+
 async def replicas(client):
     return (await client.get(DEPLOYMENT)).ok()["spec"]["replicas"]
 
 
-async def test_a_release_lives(cluster, client):
-    with engine(cluster) as helm:
+async def test_a_release_lives(client):
+    with engine(client.kube) as helm:
         release = await in_thread(helm.install, str(chart.CHART), chart.RELEASE, {})
         assert (release["revision"], release["status"]) == (1, "deployed")
         for document in chart.rendered():
@@ -169,20 +159,23 @@ async def test_a_release_lives(cluster, client):
         assert await bundles(client) == {CA}
         assert (await client.get(SECRET)).ok()["metadata"]["uid"] == made["metadata"]["uid"]
 
-        # Without the webhook the definition asks nobody any more.
+        # Without the webhook nobody is asked to convert, although the controller has left its mark.
+        conversion = {"conversion": {"webhook": {"clientConfig": {"caBundle": CA}}}}
+        (await client.patch(PEERS, {"spec": conversion})).ok()
+        assert await served(client) == {"v1beta1", "v1beta2"}
         off = {"controller": {"webhookMode": "disabled"}}
         await in_thread(helm.upgrade, str(chart.CHART), chart.RELEASE, off)
         assert (await client.get(HOOKS)).status == 404
-        peers = (await client.get(PEERS)).ok()["spec"]
-        assert (peers.get("conversion") or {"strategy": "None"})["strategy"] == "None"
-        assert {each["name"]: each["served"] for each in peers["versions"]}["v1beta2"] is True
+        assert await served(client) == {"v1beta2"}
+        peers = client.path("bgppeers", group="metallb.io", version="v1beta2")
+        await client.eventually(peers, lambda answer: answer.status == 200)
 
         # A rollback brings all of it back.
         await in_thread(helm.rollback, chart.RELEASE, version=1)
         assert await replicas(client) == 2
         containers = (await client.get(DAEMONS)).ok()["spec"]["template"]["spec"]["containers"]
         assert {each["name"] for each in containers} == {"speaker", "frr"}
-        assert (await client.get(PEERS)).ok()["spec"]["conversion"]["strategy"] == "Webhook"
+        assert await served(client) == {"v1beta1", "v1beta2"}
         assert len(await in_thread(helm.history, chart.RELEASE)) == 4
 
         # Uninstalled, the definitions stay with all objects of their kinds, and so does the speakers' secret.
@@ -193,14 +186,16 @@ async def test_a_release_lives(cluster, client):
                 answer.ok()
             else:
                 assert answer.status == 404 or answer.body["metadata"].get("deletionTimestamp"), answer.body
-        (await client.get(f"{POOLS}/p")).ok()
+        await client.eventually(f"{POOLS}/p", lambda answer: answer.status == 200)
         assert (await client.get(SECRET)).ok()["metadata"]["uid"] == made["metadata"]["uid"]
 
         # Installed again, the release takes them over.
         release = await in_thread(helm.install, str(chart.CHART), chart.RELEASE, {"controller": {"replicas": 1}})
         assert release["status"] == "deployed"
-        (await client.get(f"{POOLS}/p")).ok()
+        await client.eventually(f"{POOLS}/p", lambda answer: answer.status == 200)
         await in_thread(helm.uninstall, chart.RELEASE)
+        for path in (SECRET, f"{POOLS}/p"):
+            (await client.delete(path)).ok()
 
 
 async def test_kustomize_reads_the_plain_manifests():
