@@ -205,7 +205,15 @@ BUILT_IN: tuple[Kind, ...] = (
         labels=_POD_LABELS,
     ),
     _kind("", "Secret", "secrets", "V1Secret", labels={"type": "type"}),
-    _kind("", "ServiceAccount", "serviceaccounts", "V1ServiceAccount", short=("sa",), returns_deleted=True),
+    _kind(
+        "",
+        "ServiceAccount",
+        "serviceaccounts",
+        "V1ServiceAccount",
+        short=("sa",),
+        subresources=("token",),
+        returns_deleted=True,
+    ),
     _kind(
         "",
         "Service",

@@ -46,6 +46,7 @@ class Surface:
         self._backend = backend
         self._bookmark_seconds = bookmark_seconds
         self._admission = admission.Admission(backend)
+        self._reviews = reviews.Reviews(backend.store)
 
     def application(self) -> web.Application:
         """The application to serve."""
@@ -102,11 +103,9 @@ class Surface:
             verb = "deletecollection"
         if is_collection and verb == "get":
             verb = "list"
-        if target.subresource:
-            allowed: tuple[str, ...] = ("get", "update", "patch") if target.subresource == "status" else ("update",)
-        else:
-            allowed = target.kind.verbs
-        misplaced = (verb == "create") != is_collection if verb in {"create", "update", "patch"} else False
+        allowed = discovery.verbs(target.subresource) if target.subresource else target.kind.verbs
+        is_below = is_collection or target.subresource == "token"
+        misplaced = (verb == "create") != is_below if verb in {"create", "update", "patch"} else False
         needs_home = target.kind.namespaced and not target.namespace and verb not in {"list", "watch"}
         if verb not in allowed or misplaced or needs_home:
             raise refusal.method_not_allowed()
@@ -151,14 +150,18 @@ class Surface:
             user_agent=http.headers.get(hdrs.USER_AGENT, ""),
         )
         kind, check = target.kind, bodies.field_check(http.query.get("fieldValidation", ""))
-        await self._admission.review(call, verb, check)
+        if target.subresource != "token":
+            await self._admission.review(call, verb, check)
         code = 200
         match verb:
+            case "create" if target.subresource:
+                account = self._backend.entry(kind, target.namespace, target.name).document
+                asked = bodies.parse(call.body, call.content_type)
+                document = self._reviews.issue(account, asked if isinstance(asked, dict) else {})
+                return _bytes(answers.encode(document, form), form, 201, check)
             case "create" if kind.verbs == ("create",):
-                document, code = (
-                    reviews.answer(kind, bodies.read_object(call.body, call.content_type, kind, check)),
-                    201,
-                )
+                asked = bodies.read_object(call.body, call.content_type, kind, check)
+                document, code = self._reviews.answer(kind, asked), 201
             case "create":
                 document, code = await settled(lambda: writes.create(self._backend, call, check)), 201
             case "update":
