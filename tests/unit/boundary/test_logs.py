@@ -106,3 +106,21 @@ def test_rich_is_not_loaded_for_logs_and_stays_importable():
     command = [sys.executable, "-W", "error", "-c", script]
     said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     assert json.loads(said)["msg"] == "said"
+
+
+def test_the_level_changes_while_the_program_runs_and_others_are_told(out):
+    logs.configure(logs.Level.INFO, out)
+    told = []
+    logs.on_level(told.append)
+    log = logs.get_logger()
+    log.debug("one")
+    logs.set_level(logs.Level.DEBUG)
+    log.debug("two")
+    logs.set_level(logs.Level.NONE)
+    log.error("three")
+    logs.set_level(logs.Level.WARN)
+    log.info("four")
+    log.warning("five")
+    assert [line["msg"] for line in read(out)] == ["two", "five"]
+    assert (told, logs.current_level()) == ([logs.Level.DEBUG, logs.Level.NONE, logs.Level.WARN], logs.Level.WARN)
+    logs._lines.hooks.remove(told.append)
