@@ -66,6 +66,14 @@ SETTINGS: dict[str, Document] = {
             "prometheusRule": {"enabled": True, "staleConfig": {"enabled": False}},
         }
     },
+    "secure metrics, pods": {
+        "prometheus": {**PROMETHEUS, "secure": True, "podMonitor": {"enabled": True}},
+        "tls": {"minVersion": "VersionTLS12"},
+    },
+    "secure metrics, services": {
+        "prometheus": {**PROMETHEUS, "serviceMonitor": {"enabled": True}},
+        "tls": {"controllerMetricsTLSSecret": "c-tls", "speakerMetricsTLSSecret": "s-tls"},
+    },
     "closed": {
         "networkpolicies": {
             "defaultDeny": True,

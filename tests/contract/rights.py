@@ -82,6 +82,7 @@ def grants(documents: Iterable[dict], account: str) -> frozenset[Grant]:
         for binding in documents
         if binding["kind"].endswith("RoleBinding") and account in {each["name"] for each in binding["subjects"]}
         for rule in roles[binding["roleRef"]["kind"], binding["roleRef"]["name"]]["rules"]
+        if "resources" in rule
         for verb in rule["verbs"]
         for group in rule["apiGroups"]
         for resource in rule["resources"]

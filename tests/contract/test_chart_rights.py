@@ -2,11 +2,12 @@
 
 import asyncio
 import contextlib
-import json
+import http.client
 import os
 import secrets
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 from pathlib import Path
@@ -17,13 +18,15 @@ import pytest
 from frr_adapter.api import crds
 from lab import netns
 from tests import chart
-from tests.contract import conftest, rights, test_chart
+from tests.contract import conftest, replica, rights, test_chart
 
 pytestmark = pytest.mark.contract
 
+SECURE = {"prometheus": {"secure": True}}
 NODE, SERVICES = "n1", "default"
+WEBHOOK_PORT = replica.free_port()
 FLAGS = {
-    "controller": ("--lease-duration=3", "--renew-deadline=2", "--retry-period=0.2", "--webhook-port=0"),
+    "controller": ("--lease-duration=3", "--renew-deadline=2", "--retry-period=0.2", f"--webhook-port={WEBHOOK_PORT}"),
     "speaker": (),
 }
 LEASE = f"/apis/coordination.k8s.io/v1/namespaces/{chart.NAMESPACE}/leases/frr-adapter-controller"
@@ -106,7 +109,9 @@ class Program:
         account = pod["serviceAccountName"]
         granted = rights.grants(documents, account)
         self.gate = rights.Gate(api.kube, account, chart.NAMESPACE, granted, listening(path))
+        self.account = account
         self.labels = workload["spec"]["template"]["metadata"]["labels"]
+        self.port = replica.free_port()
 
     @property
     def environment(self):
@@ -150,7 +155,7 @@ class Program:
             command = [*enter, sys.executable, "-m", self.name, f"--kubeconfig={kubeconfig}", *flags, *FLAGS[self.name]]
             with (self.folder / "log").open("ab") as log:
                 process = subprocess.Popen(
-                    [*command, "--port=0", "--health-probe-port=0"],
+                    [*command, f"--port={self.port}", "--health-probe-port=0"],
                     cwd=ROOT, env={**os.environ, **self.environment}, stdout=log, stderr=log,
                 )  # fmt: skip
             try:
@@ -171,6 +176,24 @@ class Program:
                 (each.verb, each.resource) == (verb, resource) and name in {None, each.name} for each in self.gate.seen
             ):
                 await asyncio.sleep(0.02)
+
+    async def scraped(self):
+        """The HTTP status that somebody gets who has a token, but no right to read metrics."""
+        path = self.api.path("serviceaccounts", self.account, sub="token")
+        request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
+        token = (await self.api.post(path, request)).ok(201)["status"]["token"]
+
+        def ask():
+            # The connection is made in the program's network, and the thread ends with it.
+            headers = {"Authorization": f"Bearer {token}"}
+            context = ssl.create_default_context()
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+            connection = http.client.HTTPSConnection("127.0.0.1", self.port, context=context, timeout=20)
+            with contextlib.closing(connection):
+                connection.request("GET", "/metrics", headers=headers)
+                return connection.getresponse().status
+
+        return await asyncio.to_thread(lambda: netns.inside(self.path, ask) if self.path else ask())
 
     def assert_least(self):
         assert self.gate.refused == []
@@ -203,7 +226,7 @@ async def service(api):
 
 
 async def test_the_controller_does_everything_with_its_roles_and_needs_all_of_them(api, service, tmp_path):
-    async with installed(api, {}) as documents:
+    async with installed(api, SECURE) as documents:
         controller = Program(api, documents, "controller", tmp_path / "controller")
         async with controller.running():
             (await api.post(test_chart.POOLS, test_chart.POOL)).ok(201)
@@ -228,6 +251,7 @@ async def test_the_controller_does_everything_with_its_roles_and_needs_all_of_th
             for verb, resource in (("patch", "events"), ("patch", "leases"), ("watch", "leases")):
                 await controller.asked(verb, resource)
             await controller.asked("patch", "customresourcedefinitions")
+            assert await controller.scraped() == 403
         await api.delete(f"{test_chart.POOLS}/p")
         controller.assert_least()
 
@@ -247,14 +271,12 @@ async def test_a_controller_that_only_reviews_has_less(api, tmp_path):
             await api.eventually(test_chart.HOOKS, is_trusted)
             await controller.asked("watch", "secrets")
             await controller.asked("patch", "customresourcedefinitions")
-            assert await reviewed(controller) is True
+            assert await reviewed() is True
         controller.assert_least()
 
 
-async def reviewed(controller):
+async def reviewed():
     """Whether a new pool is allowed, as the API server would ask."""
-    lines = (json.loads(line) for line in controller.log.splitlines() if line.startswith("{"))
-    (port,) = (line["port"] for line in lines if line["msg"] == "webhook listens")
     pool = {**test_chart.POOL, "metadata": {"name": "p", "namespace": chart.NAMESPACE}}
     kind = {"group": "metallb.io", "version": "v1beta1", "kind": "IPAddressPool"}
     request = {
@@ -266,7 +288,7 @@ async def reviewed(controller):
         "object": pool,
     }
     review = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request}
-    url = f"https://127.0.0.1:{port}/validate-metallb-io-v1beta1-ipaddresspool"
+    url = f"https://127.0.0.1:{WEBHOOK_PORT}/validate-metallb-io-v1beta1-ipaddresspool"
     async with aiohttp.ClientSession() as session, asyncio.timeout(20):
         while True:
             async with session.post(url, json=review, ssl=False) as answer:
@@ -336,7 +358,10 @@ async def leave_behind(api):
 
 @pytest.mark.parametrize("has_bgp", [True, False], ids=["BGP, layer 2, membership", "layer 2 alone"])
 async def test_a_speaker_does_everything_with_its_roles_and_needs_all_of_them(api, service, tmp_path, has_bgp):
-    values = {"speaker": {"frr": {"enabled": has_bgp}, "memberlist": {"enabled": has_bgp}}}
+    values = {
+        "speaker": {"frr": {"enabled": has_bgp}, "memberlist": {"enabled": has_bgp}},
+        **(SECURE if has_bgp else {}),
+    }
     with network() as path:
         async with installed(api, values) as documents, announced(api):
             if not has_bgp:
@@ -365,6 +390,7 @@ async def test_a_speaker_does_everything_with_its_roles_and_needs_all_of_them(ap
                         await (speaker.asked("delete", plural) if not is_ready else only(api, plural))
                 await speaker.asked("patch", "events")
                 await speaker.asked("delete", "servicebgpstatuses")
+                assert not has_bgp or await speaker.scraped() == 403
             speaker.assert_least()
 
 

@@ -46,6 +46,59 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- if and .Values.controller.enabled (ne .Values.controller.webhookMode "disabled") }}yes{{ end }}
 {{- end }}
 
+{{/* Takes a list: the root, and controller or speaker. */}}
+{{- define "frr-adapter.metricsSecret" -}}
+{{- $tls := (index . 0).Values.tls }}
+{{- ternary $tls.controllerMetricsTLSSecret $tls.speakerMetricsTLSSecret (eq (index . 1) "controller") }}
+{{- end }}
+
+{{- define "frr-adapter.hasSecureMetrics" -}}
+{{- $root := index . 0 }}
+{{- if and $root.Values.prometheus.metricsPort (or $root.Values.prometheus.secure (include "frr-adapter.metricsSecret" .)) }}yes{{ end }}
+{{- end }}
+
+{{- define "frr-adapter.metricsPortName" -}}
+{{- ternary "metricshttps" "metrics" (not (empty (include "frr-adapter.hasSecureMetrics" .))) }}
+{{- end }}
+
+{{/* Flags that both programs have. Takes the same list. */}}
+{{- define "frr-adapter.commonFlags" -}}
+{{- $root := index . 0 -}}
+- --port={{ $root.Values.prometheus.metricsPort }}
+- --health-probe-port=17472
+- --log-level={{ (index $root.Values (index . 1)).logLevel }}
+{{- with $root.Values.loadBalancerClass }}
+- --lb-class={{ . }}
+{{- end }}
+{{- if include "frr-adapter.hasSecureMetrics" . }}
+- --metrics-secure
+{{- if include "frr-adapter.metricsSecret" . }}
+- --metrics-cert-dir=/etc/metrics-cert
+{{- end }}
+{{- end }}
+{{- with $root.Values.tls.minVersion }}
+- --tls-min-version={{ . }}
+{{- end }}
+{{- with $root.Values.tls.cipherSuites }}
+- --tls-cipher-suites={{ . }}
+{{- end }}
+{{- with $root.Values.tls.curvePreferences }}
+- --tls-curve-preferences={{ . }}
+{{- end }}
+{{- end }}
+
+{{/* The rule to ask the API who reads metrics. Takes the same list. */}}
+{{- define "frr-adapter.reviewRules" -}}
+{{- if include "frr-adapter.hasSecureMetrics" . }}
+- apiGroups: [authentication.k8s.io]
+  resources: [tokenreviews]
+  verbs: [create]
+- apiGroups: [authorization.k8s.io]
+  resources: [subjectaccessreviews]
+  verbs: [create]
+{{- end }}
+{{- end }}
+
 {{/* Takes a list: the root, and what overrules .Values.image. */}}
 {{- define "frr-adapter.image" -}}
 {{- $root := index . 0 }}

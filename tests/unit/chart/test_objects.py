@@ -62,6 +62,11 @@ def test_what_is_said_arrives():
     assert (speaker.ml_bindport, speaker.ml_bindaddr, speaker.ml_secret_key_path) == (7947, "192.0.2.1", "/etc/key")
 
 
+def test_the_controller_hears_both_families_and_the_speaker_the_node_only():
+    assert parsed(chart.rendered(), "controller").host == ""
+    assert parsed(chart.rendered(), "speaker").host == "192.0.2.7"
+
+
 def test_membership_and_bgp_can_be_left_out():
     assert parsed(chart.rendered(), "speaker").has_membership
     assert not parsed(chart.rendered(chart.SETTINGS["no layer 2 membership"]), "speaker").has_membership
@@ -221,13 +226,14 @@ def test_rights_are_bound_to_the_accounts_of_the_pods(values):
     documents = chart.rendered(values)
     accounts = {each["spec"]["template"]["spec"]["serviceAccountName"] for each in workloads(documents)}
     made = {each["metadata"]["name"] for each in documents if each["kind"] == "ServiceAccount"}
-    assert made in (accounts, set())
+    assert made - {"frr-adapter-metrics"} in (accounts, set())
     for each in documents:
         if each["kind"].endswith("RoleBinding"):
             role = each["roleRef"]
             assert chart.one(documents, role["kind"], role["name"])
             (subject,) = each["subjects"]
-            expected = {"prometheus"} if "prometheus" in role["name"] else accounts
+            is_for_reading = role["name"].endswith(("prometheus", "metrics-reader"))
+            expected = {"prometheus", "frr-adapter-metrics"} if is_for_reading else accounts
             assert subject["name"] in expected
 
 
@@ -235,7 +241,8 @@ def test_rights_are_bound_to_the_accounts_of_the_pods(values):
 def test_no_right_is_a_wildcard(values):
     for each in chart.rendered(values):
         for rule in each.get("rules", ()):
-            assert "*" not in [*rule["apiGroups"], *rule["resources"], *rule["verbs"]]
+            every = (rule.get(key, ()) for key in ("apiGroups", "resources", "verbs", "nonResourceURLs"))
+            assert not any("*" in each for one in every for each in one)
             assert rule["verbs"]
 
 
@@ -250,6 +257,33 @@ def test_everything_is_in_its_namespace_and_labelled(values):
         names.add((each["kind"], meta["name"]))
         if each["kind"] != "CustomResourceDefinition":
             assert meta["labels"]["app.kubernetes.io/instance"] == chart.RELEASE
+
+
+def test_secure_metrics_ask_for_a_token_and_monitors_bring_one():
+    documents = chart.rendered(chart.SETTINGS["secure metrics, pods"])
+    for name in PARSERS:
+        assert parsed(documents, name).metrics_secure
+        monitor = chart.one(documents, "PodMonitor", f"frr-adapter-{name}")
+        (endpoint,) = monitor["spec"]["podMetricsEndpoints"]
+        assert (endpoint["scheme"], endpoint["port"]) == ("https", "metricshttps")
+        token = chart.one(documents, "Secret", endpoint["authorization"]["credentials"]["name"])
+        account = token["metadata"]["annotations"]["kubernetes.io/service-account.name"]
+        bound = chart.one(documents, "ClusterRoleBinding", "frr-adapter:metrics-reader")
+        assert [each["name"] for each in bound["subjects"]] == [account]
+        role = chart.one(documents, "ClusterRole", f"frr-adapter:{name}")
+        assert {"tokenreviews", "subjectaccessreviews"} <= {
+            each for rule in role["rules"] for each in rule["resources"]
+        }
+    documents = chart.rendered(chart.SETTINGS["secure metrics, services"])
+    for each in workloads(documents):
+        (name,) = containers(each).keys() & PARSERS.keys()
+        folder = parsed(documents, name).metrics_cert_dir
+        (mount,) = (one["name"] for one in containers(each)[name]["volumeMounts"] if one["mountPath"] == folder)
+        volumes = {one["name"]: one for one in each["spec"]["template"]["spec"]["volumes"]}
+        assert volumes[mount]["secret"]["secretName"] == f"{name[0]}-tls"
+    plain = chart.rendered()
+    assert not parsed(plain, "speaker").metrics_secure
+    assert not any("tokenreviews" in str(each) for each in plain)
 
 
 def test_policies_open_what_is_served_and_no_more():
