@@ -148,9 +148,14 @@ def loaded() -> Any:
 
 @functools.cache
 def _rendered(values: str, name: str, namespace: str) -> str:
-    files = loaded().render(json.loads(values), name=name, namespace=namespace)
-    texts = (text for path, text in sorted(files.items()) if not path.endswith("NOTES.txt"))
-    return json.dumps([each for text in texts for each in yaml.load_all(text, Loader=_Loader) if each])
+    found = texts(json.loads(values), name, namespace).values()
+    return json.dumps([each for text in found for each in yaml.load_all(text, Loader=_Loader) if each])
+
+
+def texts(values: Document, name: str = RELEASE, namespace: str = NAMESPACE) -> dict[str, str]:
+    """The same before it is read, by template: ten times as fast."""
+    files = loaded().render(values, name=name, namespace=namespace)
+    return {path: text for path, text in sorted(files.items()) if not path.endswith("NOTES.txt")}
 
 
 def notes(values: Document | None = None) -> str:
