@@ -10,7 +10,9 @@ import time
 
 import pytest
 import yaml
+from typer.testing import CliRunner
 
+from cli import main
 from controller import credentials
 from controller.boundary import certificates
 from frr_adapter.api import crds
@@ -267,3 +269,15 @@ async def test_a_definition_without_conversion_is_as_ever(api, kinds, flags, kub
         definition = (await api.get(DEFINITION)).ok()
         assert definition["spec"]["conversion"] == {"strategy": "None"}
         assert definition["status"]["storedVersions"] == ["v1beta2"]
+
+
+async def test_the_printed_definitions_serve_the_older_version(api, kinds, kubectl):
+    printed = await asyncio.to_thread(CliRunner().invoke, main.app, ["crds", f"--convert-in={api.namespace}"])
+    assert printed.exit_code == 0
+    code, _, err = await kubectl("apply", "--dry-run=server", "--validate=strict", "-f", "-", stdin=printed.stdout)
+    assert code == 0, err
+    (peers,) = (
+        each for each in yaml.safe_load_all(printed.stdout) if each["metadata"]["name"] == "bgppeers.metallb.io"
+    )
+    assert client_of(peers)["service"]["namespace"] == api.namespace
+    assert {each["name"]: each["served"] for each in peers["spec"]["versions"]} == {"v1beta2": True, "v1beta1": True}
