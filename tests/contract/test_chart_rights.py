@@ -2,35 +2,19 @@
 
 import asyncio
 import contextlib
-import http.client
-import os
-import secrets
-import signal
-import socket
-import ssl
-import subprocess
-import sys
-from pathlib import Path
 
 import aiohttp
 import pytest
 
 from frr_adapter.api import crds
-from lab import netns
 from tests import chart
-from tests.contract import conftest, replica, rights, test_chart
+from tests.contract import charted_program, conftest, rights, test_chart
 
 pytestmark = pytest.mark.contract
 
 SECURE = {"prometheus": {"secure": True}}
-NODE, SERVICES = "n1", "default"
-WEBHOOK_PORT = replica.free_port()
-FLAGS = {
-    "controller": ("--lease-duration=3", "--renew-deadline=2", "--retry-period=0.2", f"--webhook-port={WEBHOOK_PORT}"),
-    "speaker": (),
-}
+SERVICES = "default"
 LEASE = f"/apis/coordination.k8s.io/v1/namespaces/{chart.NAMESPACE}/leases/frr-adapter-controller"
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -40,7 +24,7 @@ async def api(own_api):
         client = conftest.Client(own_api, session, chart.NAMESPACE)
         for path, body in (
             ("/api/v1/namespaces", {"metadata": {"name": chart.NAMESPACE}}),
-            ("/api/v1/nodes", {"metadata": {"name": NODE}}),
+            ("/api/v1/nodes", {"metadata": {"name": charted_program.NODE}}),
         ):
             answer = await client.post(path, body)
             assert answer.status in (201, 409), answer.body
@@ -66,138 +50,6 @@ async def installed(api, values):
             await asyncio.to_thread(engine.uninstall, chart.RELEASE)
             for path in (test_chart.SECRET, api.path("secrets", "metallb-webhook-cert"), LEASE):
                 await api.delete(path)
-
-
-@contextlib.contextmanager
-def network():
-    """A network of its own with one link, for a speaker whose frames go nowhere."""
-    name = f"fra-rights-{os.getpid()}-{secrets.token_hex(2)}"
-    made = subprocess.run(["ip", "netns", "add", name], capture_output=True, text=True, check=False)
-    if made.returncode:
-        pytest.skip(f"the speaker needs a network of its own: {made.stderr.strip()}")
-    try:
-        for words in (
-            "link set lo up",
-            "link add eth0 type veth peer name far0",
-            "addr add 192.0.2.1/24 dev eth0",
-            "link set eth0 up",
-            "link set far0 up",
-        ):
-            subprocess.run(["ip", "-n", name, *words.split()], check=True)
-        yield Path("/run/netns") / name
-    finally:
-        subprocess.run(["ip", "netns", "delete", name], check=True)
-
-
-def listening(path=None):
-    def listen():
-        made = socket.create_server(("127.0.0.1", 0))
-        made.setblocking(False)
-        return made
-
-    return netns.inside(path, listen) if path else listen()
-
-
-class Program:
-    """One program as its container in the chart starts it, through a gate."""
-
-    def __init__(self, api, documents, name, folder, path=None):
-        self.api, self.name, self.folder, self.path = api, name, folder, path
-        workload = chart.one(documents, "Deployment" if name == "controller" else "DaemonSet")
-        pod = workload["spec"]["template"]["spec"]
-        (self.container,) = (each for each in pod["containers"] if each["name"] == name)
-        account = pod["serviceAccountName"]
-        granted = rights.grants(documents, account)
-        self.gate = rights.Gate(api.kube, account, chart.NAMESPACE, granted, listening(path))
-        self.account = account
-        self.labels = workload["spec"]["template"]["metadata"]["labels"]
-        self.port = replica.free_port()
-
-    @property
-    def environment(self):
-        known = {
-            "metadata.name": f"{self.name}-0",
-            "metadata.namespace": chart.NAMESPACE,
-            "spec.nodeName": NODE,
-            "status.hostIP": "127.0.0.1",
-            "status.podIP": "127.0.0.1",
-        }
-        said = {}
-        for each in self.container["env"]:
-            field = each.get("valueFrom", {}).get("fieldRef", {}).get("fieldPath")
-            said[each["name"]] = known[field] if field else each["value"]
-        said["METALLB_ML_SECRET_KEY_PATH"] = said.get("METALLB_ML_SECRET_KEY_PATH") and str(self.folder / "secret")
-        return {key: value for key, value in said.items() if value}
-
-    async def pod(self):
-        """The pod that it believes to run in, new with every start."""
-        path = self.api.path("pods", f"{self.name}-0")
-        await self.api.delete(path, {"gracePeriodSeconds": 0})
-        spec = {"containers": [{"name": "c", "image": "i"}], "nodeName": NODE}
-        meta = {"name": f"{self.name}-0", "labels": self.labels}
-        (await self.api.post(self.api.path("pods"), {"metadata": meta, "spec": spec})).ok(201)
-        status = {"status": {"phase": "Running", "podIP": "127.0.0.1", "podIPs": [{"ip": "127.0.0.1"}]}}
-        (await self.api.patch(f"{path}/status", status)).ok()
-
-    @contextlib.asynccontextmanager
-    async def running(self):
-        await self.pod()
-        self.folder.mkdir(exist_ok=True)
-        kubeconfig = self.folder / "kubeconfig"
-        async with self.gate:
-            kubeconfig.write_text(self.gate.kubeconfig)
-            enter = ["nsenter", f"--net={self.path}"] if self.path else []
-            flags = [each for each in self.container["args"] if not each.startswith(("--port", "--health-probe-port"))]
-            if self.name == "speaker":
-                empty = self.folder / "frr"
-                empty.mkdir(exist_ok=True)
-                flags = [each.replace("/var/run/frr", str(empty)).replace("/etc/frr", str(empty)) for each in flags]
-            command = [*enter, sys.executable, "-m", self.name, f"--kubeconfig={kubeconfig}", *flags, *FLAGS[self.name]]
-            with (self.folder / "log").open("ab") as log:
-                process = subprocess.Popen(
-                    [*command, f"--port={self.port}", "--health-probe-port=0"],
-                    cwd=ROOT, env={**os.environ, **self.environment}, stdout=log, stderr=log,
-                )  # fmt: skip
-            try:
-                yield process
-                assert process.poll() is None, self.log
-            finally:
-                process.send_signal(signal.SIGTERM)
-                await asyncio.to_thread(process.wait, 20)
-
-    @property
-    def log(self):
-        return (self.folder / "log").read_text()
-
-    async def asked(self, verb, resource, name=None):
-        """Waits until it was asked for that."""
-        async with asyncio.timeout(30):
-            while not any(
-                (each.verb, each.resource) == (verb, resource) and name in {None, each.name} for each in self.gate.seen
-            ):
-                await asyncio.sleep(0.02)
-
-    async def scraped(self):
-        """The HTTP status that somebody gets who has a token, but no right to read metrics."""
-        path = self.api.path("serviceaccounts", self.account, sub="token")
-        request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
-        token = (await self.api.post(path, request)).ok(201)["status"]["token"]
-
-        def ask():
-            # The connection is made in the program's network, and the thread ends with it.
-            headers = {"Authorization": f"Bearer {token}"}
-            context = ssl.create_default_context()
-            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-            connection = http.client.HTTPSConnection("127.0.0.1", self.port, context=context, timeout=20)
-            with contextlib.closing(connection):
-                connection.request("GET", "/metrics", headers=headers)
-                return connection.getresponse().status
-
-        return await asyncio.to_thread(lambda: netns.inside(self.path, ask) if self.path else ask())
-
-    def assert_least(self):
-        assert self.gate.refused == []
-        assert self.gate.unused() == [], self.log
 
 
 SERVICE = f"/api/v1/namespaces/{SERVICES}/services/web"
@@ -227,7 +79,7 @@ async def service(api):
 
 async def test_the_controller_does_everything_with_its_roles_and_needs_all_of_them(api, service, tmp_path):
     async with installed(api, SECURE) as documents:
-        controller = Program(api, documents, "controller", tmp_path / "controller")
+        controller = charted_program.Program(api, documents, "controller", tmp_path / "controller")
         async with controller.running():
             (await api.post(test_chart.POOLS, test_chart.POOL)).ok(201)
             await api.eventually(SERVICE, has_address)
@@ -262,7 +114,7 @@ def is_trusted(answer):
 
 async def test_a_controller_that_only_reviews_has_less(api, tmp_path):
     async with installed(api, chart.SETTINGS["webhook only"]) as documents:
-        controller = Program(api, documents, "controller", tmp_path / "controller")
+        controller = charted_program.Program(api, documents, "controller", tmp_path / "controller")
         async with controller.running():
             certificate = api.path("secrets", "metallb-webhook-cert")
             await api.eventually(certificate, lambda answer: answer.status == 200)
@@ -288,7 +140,7 @@ async def reviewed():
         "object": pool,
     }
     review = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request}
-    url = f"https://127.0.0.1:{WEBHOOK_PORT}/validate-metallb-io-v1beta1-ipaddresspool"
+    url = f"https://127.0.0.1:{charted_program.WEBHOOK_PORT}/validate-metallb-io-v1beta1-ipaddresspool"
     async with aiohttp.ClientSession() as session, asyncio.timeout(20):
         while True:
             async with session.post(url, json=review, ssl=False) as answer:
@@ -322,7 +174,9 @@ async def announced(api):
             {
                 "metadata": {"name": "web", "labels": {"kubernetes.io/service-name": "web"}},
                 "addressType": "IPv4",
-                "endpoints": [{"addresses": ["10.0.0.1"], "nodeName": NODE, "conditions": {"ready": True}}],
+                "endpoints": [
+                    {"addresses": ["10.0.0.1"], "nodeName": charted_program.NODE, "conditions": {"ready": True}}
+                ],
                 "ports": [{"port": 80}],
             },
         ),
@@ -351,7 +205,7 @@ async def only(api, plural):
 
 async def leave_behind(api):
     """A status object of a speaker with BGP that was here before."""
-    labels = {"node": NODE, "service-name": "web", "service-namespace": SERVICES}
+    labels = {"node": charted_program.NODE, "service-name": "web", "service-namespace": SERVICES}
     labels = {f"metallb.io/{key}": value for key, value in labels.items()}
     (await api.post(*ours(api, "ServiceBGPStatus", "bgp-old", plural="servicebgpstatuses", labels=labels))).ok(201)
 
@@ -362,11 +216,11 @@ async def test_a_speaker_does_everything_with_its_roles_and_needs_all_of_them(ap
         "speaker": {"frr": {"enabled": has_bgp}, "memberlist": {"enabled": has_bgp}},
         **(SECURE if has_bgp else {}),
     }
-    with network() as path:
+    with charted_program.network() as path:
         async with installed(api, values) as documents, announced(api):
             if not has_bgp:
                 await leave_behind(api)
-            speaker = Program(api, documents, "speaker", tmp_path / "speaker", path)
+            speaker = charted_program.Program(api, documents, "speaker", tmp_path / "speaker", path)
             secret = tmp_path / "speaker/secret"
             secret.mkdir(parents=True)
             (secret / "secretkey").write_text("a secret of some length")
@@ -376,7 +230,10 @@ async def test_a_speaker_does_everything_with_its_roles_and_needs_all_of_them(ap
                     mine = await only(api, plural)
                     (await api.patch(mine, {"metadata": {"ownerReferences": None}})).ok()
                     await api.eventually(mine, lambda answer: bool(answer.body["metadata"].get("ownerReferences")))
-                states = [("configurationstates", f"speaker-{NODE}"), *([("nodebgpstatuses", NODE)] if has_bgp else [])]
+                states = [
+                    ("configurationstates", f"speaker-{charted_program.NODE}"),
+                    *([("nodebgpstatuses", charted_program.NODE)] if has_bgp else []),
+                ]
                 for plural, object_name in states:
                     state = api.path(plural, object_name, group="metallb.io", version="v1beta1")
                     await api.eventually(state, lambda answer: bool(answer.body.get("status")))
@@ -384,7 +241,11 @@ async def test_a_speaker_does_everything_with_its_roles_and_needs_all_of_them(ap
 
                 # Endpoints go and come: what was said goes, and the same event comes twice.
                 for is_ready in (False, True):
-                    endpoint = {"addresses": ["10.0.0.1"], "nodeName": NODE, "conditions": {"ready": is_ready}}
+                    endpoint = {
+                        "addresses": ["10.0.0.1"],
+                        "nodeName": charted_program.NODE,
+                        "conditions": {"ready": is_ready},
+                    }
                     (await api.patch(ENDPOINTS, {"endpoints": [endpoint]})).ok()
                     for plural in plurals:
                         await (speaker.asked("delete", plural) if not is_ready else only(api, plural))
