@@ -7,6 +7,7 @@ import aiohttp
 import pytest
 
 from frr_adapter.boundary import health, logs, metrics
+from tests.fakes import log_state
 
 
 class Program:
@@ -105,11 +106,10 @@ async def test_a_given_port_is_used_and_a_taken_one_refused():
 
 @pytest.fixture
 async def leveled():
-    before = logs.current_level()
     running = await health.HttpServer.listen("127.0.0.1", 0, health.level_routes(), health.level_changes())
-    yield running
+    with log_state.kept():
+        yield running
     await running.close()
-    logs.set_level(before)
 
 
 async def change(server, body, path="/log-level", **more):

@@ -6,20 +6,16 @@ import subprocess
 import sys
 
 import pytest
-import structlog
 
 from frr_adapter import errors, refs, secret
 from frr_adapter.boundary import logs
+from tests.fakes import log_state
 
 
 @pytest.fixture
 def out():
-    stream = io.StringIO()
-    root = logging.getLogger()
-    before = (root.handlers, root.level)
-    yield stream
-    root.handlers, root.level = before
-    structlog.reset_defaults()
+    with log_state.kept():
+        yield io.StringIO()
 
 
 def read(stream: io.StringIO) -> list[dict]:
@@ -123,4 +119,3 @@ def test_the_level_changes_while_the_program_runs_and_others_are_told(out):
     log.warning("five")
     assert [line["msg"] for line in read(out)] == ["two", "five"]
     assert (told, logs.current_level()) == ([logs.Level.DEBUG, logs.Level.NONE, logs.Level.WARN], logs.Level.WARN)
-    logs._lines.hooks.remove(told.append)

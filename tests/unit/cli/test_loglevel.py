@@ -8,15 +8,15 @@ from typer.testing import CliRunner
 
 from cli import main
 from frr_adapter.boundary import health, logs
+from tests.fakes import log_state
 
 
 @pytest.fixture
 async def port():
-    before = logs.current_level()
     running = await health.HttpServer.listen("127.0.0.1", 0, health.level_routes(), health.level_changes())
-    yield running.port
+    with log_state.kept():
+        yield running.port
     await running.close()
-    logs.set_level(before)
 
 
 async def call(*arguments):
