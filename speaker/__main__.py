@@ -134,6 +134,7 @@ async def run(chosen: settings.Settings, forked: forking.Forked) -> None:
             asyncio.get_running_loop().call_later(_SETTLE_SECONDS, memory.settle)
             await stop.wait()
             _log.info("stopping; what BGP announces stays announced")
+            announcer.let_go()  # FRR may have to be waited for: others shall answer without
             lasting.stop()
 
 

@@ -43,6 +43,7 @@ class Company:
         self._lost: dict[str, float] = {}
         self._left: frozenset[str] = frozenset()
         self._present: Mapping[str, bytes] = {}
+        self._nodes: Mapping[links.Mac, str] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def connect(self, changed: Callable[[], None], given: Callable[[tuple[addresses.Address, ...]], object]) -> None:
@@ -85,7 +86,7 @@ class Company:
 
     def node_of(self, mac: links.Mac) -> str | None:
         """The live node that has an interface with this link-layer address."""
-        return presence.node_of(mac, self._present)
+        return self._nodes.get(mac)
 
     def since_loss(self, within: float) -> float | None:
         """Seconds since the last sign of life of the speaker that was lost last and is not back; None when that is longer ago.
@@ -150,6 +151,7 @@ class Company:
             return
         before, members = self._present, self._membership.members()
         self._present = {each.name: each.metadata for each in members if each.is_live}
+        self._nodes = presence.nodes(self._present)  # asked for every claim that is heard
         self._left = frozenset(each.name for each in members if each.has_left)
         heard = self._membership.hearing().heard
         for name in sorted(before.keys() - self._present.keys()):

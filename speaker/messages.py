@@ -42,7 +42,7 @@ class Peers(msgspec.Struct, frozen=True, array_like=True, tag="peers"):
 
 
 class Alive(msgspec.Struct, frozen=True, array_like=True, tag="alive"):
-    """To the wire: the planning process runs."""
+    """In both directions: the process runs."""
 
 
 class LogLevel(msgspec.Struct, frozen=True, array_like=True, tag="level"):
@@ -123,7 +123,7 @@ class Gossip(msgspec.Struct, frozen=True, array_like=True, tag="gossip"):
     refused: dict[str, int] = {}
 
 
-FromWire = Failed | Ready | Holding | Interfaces | Company | Rivals | TookOver | Counted | Gossip
+FromWire = Alive | Failed | Ready | Holding | Interfaces | Company | Rivals | TookOver | Counted | Gossip
 
 _TO_WIRE: msgspec.msgpack.Decoder[ToWire] = msgspec.msgpack.Decoder(ToWire)
 _FROM_WIRE: msgspec.msgpack.Decoder[FromWire] = msgspec.msgpack.Decoder(FromWire)

@@ -116,7 +116,7 @@ class WireSide:
         self._tell_company()
         self._tell_counts()
         self._tell(messages.Ready())
-        asyncio.get_running_loop().call_later(SECOND, self._count_silence)
+        asyncio.get_running_loop().call_later(SECOND, self._show_life)
 
     async def run(self) -> None:
         """Carries out what it is told, until it is told to stop, or nobody is there any more. Then the addresses go to others."""
@@ -148,11 +148,16 @@ class WireSide:
         self._talk.close()
 
     async def _hand_over(self) -> None:
-        known = {address: self._claimant.entry(address) for address in self._claimant.held()}
-        self._claimant.release()
-        await self._others.hand_over(
-            precedence.heirs((each for each in known.values() if each is not None), self._node)
-        )
+        """Heirs are found while we still answer: for thousands of addresses that takes longer than clients shall wait."""
+        heirs: dict[str, list[addresses.Address]] = {}
+        known = [each for address in self._claimant.held() if (each := self._claimant.entry(address)) is not None]
+        for at in range(0, len(known), messages.LOT):
+            found = precedence.heirs(known[at : at + messages.LOT], self._node, self._others.gone())
+            for name, given in found.items():
+                heirs.setdefault(name, []).extend(given)
+            await asyncio.sleep(0)
+        held = self._claimant.release()  # what was lost meanwhile is not ours to give
+        await self._others.hand_over({name: tuple(each for each in heirs[name] if each in held) for name in heirs})
 
     # Who is who
 
@@ -200,6 +205,9 @@ class WireSide:
 
     def _tell_counts(self) -> None:
         """One lot of addresses at a time: counts are for people, questions come first."""
+        self._telling = asyncio.get_running_loop().call_later(TELL_SECONDS, self._tell_counts)
+        if self._unheard >= self._patience:
+            return  # nobody reads it
         self._tell_rivals()  # claims are counted all the time, and rivals go
         before, self._counted = self._counted, messages.counted(self._claimant.fresh_counts(messages.LOT))
         if self._counted != before:
@@ -208,17 +216,19 @@ class WireSide:
         if gossip != self._gossip:
             self._gossip = gossip
             self._tell(gossip)
-        pause = MORE_SECONDS if len(self._counted.rows) == messages.LOT else TELL_SECONDS
-        self._telling = asyncio.get_running_loop().call_later(pause, self._tell_counts)
+        if len(self._counted.rows) == messages.LOT:
+            self._telling.cancel()
+            self._telling = asyncio.get_running_loop().call_later(MORE_SECONDS, self._tell_counts)
 
-    def _count_silence(self) -> None:
-        """In seconds that this process ran: a machine that stood still has nobody to blame."""
+    def _show_life(self) -> None:
+        """And counts silence, in seconds that this process ran: a machine that stood still has nobody to blame."""
+        self._tell(messages.Alive())
         self._unheard += 1
-        if self._unheard < self._patience:
-            asyncio.get_running_loop().call_later(SECOND, self._count_silence)
+        if self._unheard < self._patience or not self._others.is_watching:  # without others nobody else would answer
+            asyncio.get_running_loop().call_later(SECOND, self._show_life)
             return
         _log.error("the planning process hangs; other speakers shall answer", seconds=self._unheard)
-        self._talk.close()
+        self._talk.abort()  # it reads nothing any more, so that nothing may wait until it does
 
 
 def _membership(chosen: settings.Settings) -> membership.Membership | None:

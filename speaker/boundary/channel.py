@@ -5,12 +5,16 @@ process goes on planning, and the wire process goes on answering, whatever the o
 """
 
 import asyncio
+import contextlib
 import socket
 import struct
 from typing import Self
 
 _LENGTH = struct.Struct("!I")
 _READ_AHEAD = 1 << 20
+
+FLUSH_SECONDS = 1.0
+"""Who does not read for so long will not read what is left."""
 
 
 class Channel:
@@ -44,14 +48,17 @@ class Channel:
         return message
 
     async def flushed(self) -> None:
-        """Returns when everything was handed to the system, or cannot be."""
-        try:
-            await self._writer.drain()
-            while self._writer.transport.get_write_buffer_size():
-                await asyncio.sleep(0.001)
-        except OSError:
-            return
+        """Returns when everything was handed to the system, or cannot be within `FLUSH_SECONDS`."""
+        with contextlib.suppress(OSError):  # a time-out is one
+            async with asyncio.timeout(FLUSH_SECONDS):
+                await self._writer.drain()
+                while self._writer.transport.get_write_buffer_size():
+                    await asyncio.sleep(0.001)
 
     def close(self) -> None:
-        """Ends both directions."""
+        """Ends both directions, once the other side has read what was sent; should it never read again, `abort` does."""
         self._writer.close()
+
+    def abort(self) -> None:
+        """Ends both directions at once: what the other side has not taken is lost, and `receive` gives None."""
+        self._writer.transport.abort()

@@ -201,9 +201,14 @@ class Claimant:
     def _overheard(self, frame: bytes) -> None:
         self._watch_fence()
         heard = self._rules.heard(frame, self._mouth.own_macs)
-        if heard is None or not self._holder.is_wanted(heard.address):
+        if heard is None:
             return
-        standing, now = self._standing(heard.address, heard.mac), self._now()
+        now = self._now()
+        if not self._holder.is_wanted(heard.address):
+            if heard.claim is links.Claim.ANSWER:  # it may have been handed over to us, to be wanted in a moment
+                self._holder.heard(heard.address, heard.claim, heard.mac, now, links.Standing.UNKNOWN)
+            return
+        standing = self._standing(heard.address, heard.mac)
         is_held = self._holder.is_held(heard.address)
         if heard.claim is links.Claim.ANSWER and self._rivals.heard(
             heard.address, heard.mac, standing, now, is_held=is_held
@@ -232,6 +237,7 @@ class Claimant:
         return _worth(actions)
 
     def _do(self, actions: links.Actions) -> None:
+        self._arm()  # first: whatever fails below, the holder goes on
         if actions.dropped:  # before anything else: it may not be answered for a moment longer
             self._mouth.drop(actions.dropped)
         if actions.taken:
@@ -244,7 +250,6 @@ class Claimant:
         for loss in actions.lost:
             _log.warning("address yielded", ip=str(loss.address), to=links.format_mac(loss.rival))
         self._turns.go()
-        self._arm()
 
     def _arm(self) -> None:
         """A timer that is early does no harm."""

@@ -18,6 +18,9 @@ _log = logs.get_logger()
 
 ALIVE_SECONDS = 1.0
 
+PATIENCE = 20
+"""So many such pauses of our own the other process may be silent; then this one ends, to be started again whole."""
+
 GRACE_SECONDS = 3.0
 """So long after the start, speakers that were not heard yet count as alive: at a start of the whole cluster nobody takes what
 another one will have a moment later."""
@@ -58,15 +61,19 @@ class WireProcess:
         self._gossip = messages.Gossip(is_fenced=has_membership, live=0, expected=0)
         self._failure = ""
         self._is_ready = False
+        self._unheard = 0
 
     async def start(self) -> None:
         """See `ports.Announcer`. Returns when the other process answers; raises LinkError with its reason when it cannot."""
         self._talk = await channel.Channel.over(self._forked.end)
         self._started = self._clock()
         self._tell(messages.Alive())
-        async with asyncio.timeout(_START_SECONDS):
-            while not self._is_ready and await self._hear():
-                pass
+        try:
+            async with asyncio.timeout(_START_SECONDS):
+                while not self._is_ready and await self._hear():
+                    pass
+        except TimeoutError:
+            self._failure = f"the process that answers is not ready after {_START_SECONDS:.0f} s"
         if not self._is_ready:
             raise errors.LinkError(f"layer 2: {self._failure or 'the process that answers has ended'}")
         if self._has_membership:
@@ -77,7 +84,11 @@ class WireProcess:
         self._show_life()
         while await self._hear():
             pass
-        raise errors.LinkError("layer 2: the process that answers has ended")
+        raise errors.LinkError(f"layer 2: {self._failure or 'the process that answers has ended'}")
+
+    def let_go(self) -> None:
+        """The other process hands over now, whatever has to be brought to an end here before `stop`. No plan counts any more."""
+        self._tell(messages.Stop())
 
     async def stop(self) -> None:
         """See `ports.Announcer`: the other process hands over, then it ends. Returns when it has."""
@@ -100,9 +111,10 @@ class WireProcess:
         """See `ports.Announcer`."""
         if plan.entries is self._plan.entries:
             return
-        before, self._plan = self._plan, plan
-        for message in messages.changes(difference(before, plan)):
-            self._tell(message)
+        told = [messages.encode(each) for each in messages.changes(difference(self._plan, plan))]
+        self._plan = plan  # not before everything can be told: what fails is tried again with the next plan
+        for each in told:
+            self._send(each)
 
     def set_peers(self, peers: Mapping[str, addresses.Address]) -> None:
         """The speakers that there should be: running pods by node name."""
@@ -153,11 +165,20 @@ class WireProcess:
     # The channel
 
     def _tell(self, message: messages.ToWire) -> None:
+        self._send(messages.encode(message))
+
+    def _send(self, message: bytes) -> None:
         if self._talk is not None:
-            self._talk.send(messages.encode(message))
+            self._talk.send(message)
 
     def _show_life(self) -> None:
+        """And counts silence, in pauses between which this process heard whatever there was."""
         self._tell(messages.Alive())
+        self._unheard += 1
+        if self._unheard > PATIENCE and self._talk is not None:
+            self._failure = "the process that answers hangs"
+            self._talk.abort()
+            return
         asyncio.get_running_loop().call_later(ALIVE_SECONDS, self._show_life)
 
     async def _hear(self) -> bool:
@@ -165,8 +186,11 @@ class WireProcess:
         data = await self._talk.receive() if self._talk is not None else None
         if data is None:
             return False
+        self._unheard = 0
         message = messages.from_wire(data)
         match message:
+            case messages.Alive():
+                pass
             case messages.Holding(gained, lost):
                 self._held.update(messages.unpacked(gained))
                 self._held.difference_update(messages.unpacked(lost))

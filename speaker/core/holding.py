@@ -122,7 +122,8 @@ class Holder:
         self._standby: list[_Queued] = []  # a heap
         self._turn_began = float("-inf")
         self._left = ASKED_AT_ONCE
-        self._put_off = float("-inf")  # what was due before and is not done yet waits for us, not we for it
+        self._resumed = float("-inf")  # when we last stood still: what was asked before is asked anew
+        self._recalled = float("-inf")  # when something changed last that may have freed any address
         self._next_at: float | None = None
 
     @property
@@ -184,11 +185,14 @@ class Holder:
         if among is None:
             self._waiting.extend(self._standby)
             self._standby = []
+            self._recalled = now
         for address in among or ():
             entry = self._entry(address)
             if entry is not None and entry.state is _State.STANDBY:
                 entry.refused = 0
                 self._ask(entry, now)
+            elif entry is not None and entry.refused > IMPATIENT_REFUSALS:
+                entry.asked = entry.refused = 0
         return self._advance(_Found(), now)
 
     def heard(
@@ -325,6 +329,8 @@ class Holder:
     def _advance(self, found: _Found, now: float) -> links.Actions:
         if self._is_fenced:
             return found.done()
+        if self._next_at is not None and now - self._next_at > LATE_SECONDS:
+            self._resumed = now
         if now >= self._turn_began + TURN_SECONDS:
             self._turn_began, self._left = now, ASKED_AT_ONCE
         for _ in range(_LOOKED_AT):
@@ -353,8 +359,12 @@ class Holder:
         return None
 
     def _go_on(self, entry: _Entry, due: float, found: _Found, now: float) -> None:
-        if entry.state is _State.STANDBY or now - max(due, self._put_off) > LATE_SECONDS:
+        if entry.state is _State.STANDBY or due < self._resumed:
             entry.state, entry.asked = _State.PROBING, 0
+        if entry.refused > IMPATIENT_REFUSALS and due - PROBE_PAUSE < self._recalled:
+            entry.asked = entry.refused = (
+                0  # its patient questions were under way when something changed: three new ones do
+            )
         needed = PROBES if entry.refused <= IMPATIENT_REFUSALS else PATIENT_PROBES
         if entry.asked >= needed:
             self._hold(entry, found)
@@ -370,7 +380,6 @@ class Holder:
                 break
             self._waiting.popleft()
         if self._waiting or self._reopened:
-            self._put_off = now + TURN_SECONDS
             return self._turn_began + TURN_SECONDS
         earliest: float | None = None
         for queue in (self._under_way, self._standby):
@@ -382,7 +391,6 @@ class Holder:
                 earliest = queue[0][0]
         if earliest is None or earliest > now:
             return earliest
-        self._put_off = now + TURN_SECONDS
         return self._turn_began + TURN_SECONDS
 
     def _counts(self, queued: _Queued) -> bool:

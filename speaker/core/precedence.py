@@ -15,11 +15,16 @@ def precedes(entry: values.L2Entry, other: str, own: str) -> bool:
     return election.precedes(other, own, _elected(entry), dict(entry.scores))
 
 
-def heirs(given: Iterable[values.L2Entry], own: str) -> Mapping[str, tuple[addresses.Address, ...]]:
-    """Who comes next when this node goes: node -> addresses. Where there is nobody, nobody gets it."""
+def heirs(
+    given: Iterable[values.L2Entry], own: str, gone: frozenset[str] = frozenset()
+) -> Mapping[str, tuple[addresses.Address, ...]]:
+    """Who comes next when this node goes: node -> addresses. Where there is nobody, nobody gets it.
+
+    `gone` are nodes whose speaker went since the entries were planned.
+    """
     found: dict[str, list[addresses.Address]] = {}
     for entry in given:
-        for heir in election.order(entry.candidates - {own}, _elected(entry), dict(entry.scores))[:1]:
+        for heir in election.order(entry.candidates - {own} - gone, _elected(entry), dict(entry.scores))[:1]:
             found.setdefault(heir, []).append(entry.address)
     return {name: tuple(found[name]) for name in sorted(found)}
 

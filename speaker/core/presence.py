@@ -54,9 +54,9 @@ def live(present: Mapping[str, bytes]) -> values.Live:
     return {name: decode(said).interfaces for name, said in present.items()}
 
 
-def node_of(mac: links.Mac, present: Mapping[str, bytes]) -> str | None:
-    """The node one of whose interfaces has the link-layer address."""
-    return next((name for name, said in sorted(present.items()) if mac in decode(said).macs), None)
+def nodes(present: Mapping[str, bytes]) -> Mapping[links.Mac, str]:
+    """Link-layer address -> the node that has it; of several that say so, the first by name."""
+    return {mac: name for name, said in sorted(present.items(), reverse=True) for mac in decode(said).macs}
 
 
 _SIZES = {4: 4, 6: 16}

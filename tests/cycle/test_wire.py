@@ -161,11 +161,15 @@ async def test_a_plan_is_carried_out_and_what_is_held_is_known(pair):
     await pair.until(lambda: not pair.near.held())
 
 
-async def test_an_equal_plan_tells_nothing(pair):
+async def test_an_equal_plan_tells_nothing(pair, monkeypatch):
     pair.near.set_plan(plan(A))
     await pair.until(pair.near.held)
     before = len(pair.changes)
-    pair.near.set_plan(plan(A))
+    sent: list[bytes] = []
+    with monkeypatch.context() as patched:
+        patched.setattr(channel.Channel, "send", lambda _self, message: sent.append(message))
+        pair.near.set_plan(plan(A))
+    assert sent == []
     pair.near.set_plan(plan(A, B))
     await pair.until(lambda: len(pair.near.held()) == 2)
     assert len(pair.changes) == before + 1
@@ -241,10 +245,115 @@ async def test_who_stops_falls_silent_and_hands_over(watched):
     assert not watched.frames.taps
 
 
+async def test_who_left_a_moment_ago_inherits_nothing(watched):
+    """Two stop at once; the plan does not know of it yet."""
+    watched.near.set_plan(plan(values.L2Entry(A, candidates=ALL, scores=(("n3", 5),))))
+    await watched.until(watched.near.held)
+    watched.members.sees_off("n3")
+    watched.near.let_go()
+    await watched.until(lambda: "stop" in watched.members.did)
+    assert [name for name, _ in watched.members.sent] == ["n2"]
+
+
+async def test_addresses_are_answered_for_while_their_heirs_are_found(watched, monkeypatch):
+    many = [A, B, *(ipaddress.ip_address("10.20.0.0") + number for number in range(2 * messages.LOT))]
+    watched.near.set_plan(plan(*many))
+    await watched.until(lambda: len(watched.near.held()) == len(many))
+    was_answered: list[bool] = []
+
+    def heirs(given, own, gone):
+        was_answered.append(watched.says(A))
+        if len(was_answered) == 1:
+            watched.far._claimant.change(values.L2Change(gone=(B,)))
+        return {"n2": tuple(each.address for each in given)}
+
+    monkeypatch.setattr(wire.precedence, "heirs", heirs)
+    watched.near.let_go()
+    await watched.until(lambda: "stop" in watched.members.did)
+    assert was_answered == [True] * 3
+    handed = [address for _, message in watched.members.sent for address in presence.decode_handover(message)]
+    assert sorted(handed) == sorted(each for each in many if each != B)
+
+
+async def test_who_is_to_let_go_hands_over_before_everything_else_has_ended(watched):
+    watched.near.set_plan(plan(values.L2Entry(A, candidates=ALL, scores=(("n3", 5),))))
+    await watched.until(watched.near.held)
+    watched.work[1].cancel()
+    watched.near.let_go()
+    await watched.until(lambda: watched.members.did == ["send", "leave", "stop"])
+    assert not watched.frames.taps
+    await watched.near.stop()
+
+
+async def test_a_change_that_cannot_be_told_is_told_with_the_next_plan(pair):
+    wrong = values.L2Entry(A, candidates=ALL, scores=(("n1", 1 << 70),))
+    with pytest.raises(OverflowError):
+        pair.near.set_plan(failed := plan(B, wrong))
+    with pytest.raises(OverflowError):
+        pair.near.set_plan(failed)
+    pair.near.set_plan(plan(A, B))
+    await pair.until(lambda: pair.near.held() == {A, B})
+
+
+async def test_a_planner_that_hangs_and_reads_nothing_loses_its_addresses_too(monkeypatch):
+    """What is told to it fills the channel, and would wait for ever."""
+    monkeypatch.setattr(wire, "SECOND", 0.01)
+    monkeypatch.setattr(wire_process, "ALIVE_SECONDS", 1000.0)
+    async with twofold(has_membership=True, patience=1000) as made:
+        made.near.set_peers({"n1": PEERS["n1"]})
+        made.members.hears(far_clock())
+        made.near.set_plan(plan(A))
+        await made.until(made.near.held)
+        made.work[1].cancel()
+        await asyncio.gather(made.work[1], return_exceptions=True)
+        told = messages.encode(messages.Failed("x" * (1 << 20)))
+        for _ in range(8):
+            made.far._talk.send(told)
+        assert made.says(A)
+        made.far._patience = 0
+        await made.until(lambda: not made.frames.taps)
+        await made.until(made.work[0].done)
+
+
+async def test_what_a_planner_does_not_read_is_not_waited_for(monkeypatch):
+    monkeypatch.setattr(channel, "FLUSH_SECONDS", 0.02)
+    ours, theirs = socket.socketpair()
+    talk = await channel.Channel.over(theirs)
+    talk.send(bytes(1 << 23))
+    async with asyncio.timeout(5):
+        await talk.flushed()
+    talk.abort()
+    assert await talk.receive() is None
+    ours.close()
+
+
+async def test_a_wire_process_that_hangs_ends_the_speaker(monkeypatch):
+    monkeypatch.setattr(wire, "SECOND", 0.01)
+    monkeypatch.setattr(wire_process, "ALIVE_SECONDS", 0.01)
+    monkeypatch.setattr(wire_process, "PATIENCE", 20)
+    async with twofold() as made:
+        await asyncio.sleep(0.01 * 3 * wire_process.PATIENCE)  # it lives, and says so although nothing happens
+        assert not made.work[1].done()
+        made.far._talk.send = lambda _message: None
+        with pytest.raises(errors.LinkError, match="the process that answers hangs"):
+            await made.work[1]
+
+
+async def test_a_wire_process_that_is_never_ready_is_not_waited_for(monkeypatch):
+    monkeypatch.setattr(wire_process, "_START_SECONDS", 0.02)
+    ours, theirs = socket.socketpair()
+    near = wire_process.WireProcess(forking.Forked(0, ours), has_membership=False, changed=lambda: None)
+    with pytest.raises(errors.LinkError, match="is not ready after"):
+        await near.start()
+    theirs.close()
+
+
 async def test_a_planner_that_hangs_loses_its_addresses_to_others(monkeypatch):
     monkeypatch.setattr(wire, "SECOND", 0.01)
     monkeypatch.setattr(wire_process, "ALIVE_SECONDS", 0.005)
-    async with twofold() as made:
+    async with twofold(has_membership=True) as made:
+        made.near.set_peers({"n1": PEERS["n1"]})
+        made.members.hears(far_clock())
         made.near.set_plan(plan(A))
         await made.until(made.near.held)
         await asyncio.sleep(0.01 * 3 * PATIENCE)  # it lives, and that is enough
@@ -253,6 +362,24 @@ async def test_a_planner_that_hangs_loses_its_addresses_to_others(monkeypatch):
         await made.until(lambda: not made.frames.taps)
         with pytest.raises(errors.LinkError, match="has ended"):
             await made.work[1]
+
+
+async def test_where_nobody_watches_a_planner_that_hangs_keeps_its_addresses(monkeypatch):
+    """Nobody else would answer for them; but nothing piles up that it does not read."""
+    monkeypatch.setattr(wire, "SECOND", 0.005)
+    monkeypatch.setattr(wire, "TELL_SECONDS", 0.005)
+    monkeypatch.setattr(wire_process, "ALIVE_SECONDS", 1000.0)
+    async with twofold() as made:
+        made.near.set_plan(plan(A))
+        await made.until(made.near.held)
+        await made.until(lambda: made.far._unheard > 3 * PATIENCE)
+        before = made.near.counts()
+        assert made.says(A)
+        await made.until(lambda: made.far._unheard > 6 * PATIENCE)
+        assert made.near.counts() == before
+        made.near.set_plan(plan(A, B))
+        await made.until(lambda: made.near.counts() != before)
+        assert made.says(A)
 
 
 async def test_a_wire_process_that_cannot_start_says_why():

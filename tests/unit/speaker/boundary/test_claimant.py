@@ -260,6 +260,33 @@ async def test_addresses_are_handed_over_without_questions(bench):
     assert not bench.says(B)
 
 
+async def test_what_was_handed_over_to_somebody_else_too_is_asked_for(bench):
+    """Our plan is late; another heir has announced it meanwhile."""
+    assert bench.node.take([A, B]) == frozenset()
+    bench.hear(gratuitous.burst(A, OTHER)[0])
+    bench.want(plan(A, B))
+    assert bench.node.held() == {B}
+    assert bench.asked() == [str(A)]
+
+
+async def test_a_failure_in_the_middle_stops_no_claim(bench, monkeypatch):
+    monkeypatch.setattr(turns, "FAILED_SECONDS", 0.01)
+    bench.want(plan(A, C6))
+    faults = [ValueError("a mistake of ours")]
+    count = bench.wire.taps[2, addresses.Family.IPV4].send
+
+    def send(frame: bytes) -> bool:
+        if faults:
+            raise faults.pop()
+        return count(frame)
+
+    monkeypatch.setattr(bench.wire.taps[2, addresses.Family.IPV4], "send", send)
+    told: list[BaseException | None] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, said: told.append(said.get("exception")))
+    await bench.holds(A, C6)
+    assert [type(each) for each in told] == [ValueError]
+
+
 async def test_a_release_gives_what_was_held_and_is_final(bench):
     bench.want(plan(A, B))
     await bench.holds(A, B)

@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from speaker.boundary import turns
 
 
@@ -73,3 +75,47 @@ async def test_work_that_comes_from_work_belongs_to_the_same_turn():
     made.add(first)
     made.go()
     assert done == ["a", "b"]
+
+
+async def test_work_that_comes_up_while_others_are_asked_for_theirs_is_not_forgotten():
+    """As when the fence closes before a frame that then is not sent: what is to be told comes from a step without worth."""
+    done: list[str] = []
+    rest: list[int] = []
+    made = turns.Turns()
+    made.add(source(rest, done, "told"))
+    is_new = [True]
+
+    def looks() -> int:
+        if is_new.pop() if is_new else False:
+            rest.append(0)
+            made.go()
+        return 0
+
+    made.add(looks)
+    made.go()
+    assert done == ["told"]
+
+
+async def test_after_a_step_that_failed_the_others_go_on(monkeypatch):
+    monkeypatch.setattr(turns, "FAILED_SECONDS", 0.01)
+    done: list[str] = []
+    faults = [ValueError("once")]
+    made = turns.Turns()
+
+    def fails() -> int:
+        if faults:
+            raise faults.pop()
+        return 0
+
+    made.add(fails)
+    made.add(source([0] * 3, done, "a"))
+    with pytest.raises(ValueError, match="once"):
+        made.go()
+    assert done == []
+    async with asyncio.timeout(5):
+        while len(done) < 3:
+            await asyncio.sleep(0.001)
+    faults.append(ValueError("again"))
+    with pytest.raises(ValueError, match="again"):
+        made.go()
+    made.stop()

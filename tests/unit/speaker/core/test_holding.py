@@ -258,6 +258,26 @@ def test_many_questions_leave_in_lots_and_what_was_begun_is_brought_to_an_end_fi
     assert taken_at[MANY[0]] < taken_at[MANY[-1]] / 2
 
 
+def test_a_process_that_did_not_run_in_the_middle_of_many_questions_asks_all_of_them_anew():
+    """Also those that are put off when it runs again: the answers to what it asked before wait in its sockets."""
+    holder, now = Holder(), 0.0
+    begun = MANY[: 20 * holding.ASKED_AT_ONCE]
+    holder.want(dict.fromkeys(begun, Wish.TAKE), now)
+    while holder.next_at < holding.TAKEOVER_SECONDS - 0.005:
+        now = max(now, holder.next_at)
+        holder.tick(now)
+    assert not holder.held
+    resumed, asked, taken_at = now + 10, [], []
+    while holder.next_at is not None:
+        now = max(resumed, holder.next_at)
+        actions = holder.tick(now)
+        asked += actions.ask
+        taken_at += [now] * len(actions.taken)
+    assert min(taken_at) >= resumed + holding.TAKEOVER_SECONDS - 1e-9
+    assert len(asked) == len(begun) * holding.PROBES
+    assert holder.held == set(begun)
+
+
 def test_who_is_slow_with_many_questions_does_not_begin_them_anew():
     """Only a process that did not run is late; one that was busy asking is not, and would never end."""
     holder, now = Holder(), 0.0
@@ -416,3 +436,25 @@ def test_a_takeover_on_a_silent_wire_lasts_as_long_as_the_questions():
     wire.cluster_changes(lag=0.0)
     wire.run(4.0)
     assert wire.moves == [(pytest.approx(2.0 + holding.TAKEOVER_SECONDS), 1)]
+
+
+@pytest.mark.parametrize("among", [None, (IP,)], ids=["whoever was lost", "its candidates changed"])
+def test_patient_questions_that_are_under_way_become_three_new_ones_when_something_changes(among):
+    """Else one death in ten would take three times as long: so often the first by the order asks patiently."""
+    holder = Holder()
+    holder.want({IP: Wish.TAKE}, 0.0)
+    now = 0.0
+    for _ in range(holding.IMPATIENT_REFUSALS + 1):
+        holder.heard(IP, Claim.ANSWER, RIVAL, now, BEHIND)
+        now = holder.next_at
+        assert holder.tick(now).ask == (IP,)
+    for _ in range(4):
+        now = holder.next_at
+        assert holder.tick(now).ask == (IP,)  # the fifth: three would have done
+    now += STEP / 2
+    asked = [now for _ in holder.look_again(now, among).ask]
+    while not holder.held:
+        at = holder.next_at
+        asked += [at for _ in holder.tick(at).ask]
+    assert len(asked) == holding.PROBES
+    assert at - now <= STEP + holding.TAKEOVER_SECONDS

@@ -25,6 +25,13 @@ def test_the_order_is_that_of_the_address_that_elects_and_of_preferences():
             assert precedence.heirs([entry], node) == {heir: (entry.address,)}
 
 
+def test_who_went_since_the_plan_was_made_gets_nothing():
+    entry = values.L2Entry(A, candidates=NODES)
+    first, second, *_ = (node for node in election.order(NODES, A, {}) if node != "n1")
+    assert precedence.heirs([entry], "n1", frozenset({first})) == {second: (A,)}
+    assert precedence.heirs([entry], "n1", NODES) == {}
+
+
 def test_both_families_of_a_service_go_to_one_heir_and_nobody_gets_what_nobody_can_have():
     both = [values.L2Entry(A, candidates=NODES), values.L2Entry(B, candidates=NODES, elected=A)]
     (given,) = precedence.heirs(both, "n1").values()

@@ -43,8 +43,8 @@ def test_what_does_not_fit_is_left_out_names_first(count):
 def test_live_nodes_with_what_they_have():
     present = {"a": presence.encode([ETH0], 256), "b": b"garbage", "c": b""}
     assert presence.live(present) == {"a": frozenset({"eth0"}), "b": None, "c": None}
-    assert presence.node_of(MAC, present) == "a"
-    assert presence.node_of(links.parse_mac("02:00:00:00:00:99"), present) is None
+    assert presence.nodes(present)[MAC] == "a"
+    assert links.parse_mac("02:00:00:00:00:99") not in presence.nodes(present)
 
 
 @given(st.binary(max_size=300))
