@@ -19,6 +19,8 @@ from tests.live.layer2_recording import until
 
 DRIVERS = Path(__file__).parent / "drivers"
 PORT = 7000
+_OWN_PORTS = itertools.count(10000, 8000)
+"""Where the ports of each next client begin."""
 
 
 class Question(NamedTuple):
@@ -119,9 +121,11 @@ def backends(lab: Watched) -> Iterator[None]:
 def flowing(lab: Watched, **by_place: Sequence[str]) -> Iterator[Traffic]:
     """Asks the addresses every 10 ms from each of the lab's namespaces, while the block runs; begins when all have answered."""
     traffic = Traffic()
+    first = next(_OWN_PORTS)
+    ports = ("--own-ports", str(first), str(first + 7999))
     with contextlib.ExitStack() as stack:
         for place, addresses in by_place.items():
-            command = [sys.executable, "-I", str(DRIVERS / "echo_client.py"), "--port", str(PORT), *addresses]
+            command = [sys.executable, "-I", str(DRIVERS / "echo_client.py"), "--port", str(PORT), *ports, *addresses]
             process = subprocess.Popen(
                 [*lab.entry(place), *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
             )

@@ -10,6 +10,7 @@ import contextlib
 import json
 import math
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -31,6 +32,11 @@ PEERS = "/apis/metallb.io/v1beta2/namespaces/metallb-system/bgppeers"
 NAMES = {"bgp": "echo", "alone": "echo-alone", "l2": "echo-l2"}
 LAST_FIRST = ("bgpd", "bfdd", "staticd", "zebra", "mgmtd")
 """The order in which the sidecar ends its daemons."""
+WAYS: dict[str, dict[str, object]] = {
+    "no graceful restart": {},
+    "graceful restart": {"enableGracefulRestart": True},
+    "graceful restart and BFD": {"enableGracefulRestart": True, "bfdProfile": "fast"},
+}
 IS_READY = """
 import sys, time, urllib.error, urllib.request
 end = time.monotonic() + 30
@@ -70,6 +76,8 @@ def addresses(cluster, lab):
             for kind, name in NAMES.items()
         }
         all_announce(cluster, lab, given)
+        with client_traffic.flowing(lab, client=(*given["bgp"], *given["alone"]), up=given["l2"]):
+            pass  # the nodes' forwarding knows all of them now
         yield given
 
 
@@ -97,7 +105,7 @@ def restart_speaker(_cluster, lab, node):
 
 def replace_pod(cluster, lab, node):
     """Speaker and FRR end together; a new Pod object comes, FRR begins with nothing, the new speaker finds it."""
-    pod = cluster.call("GET", f"{PODS}/speaker-{node}")
+    pod = cluster.call("DELETE", f"{PODS}/speaker-{node}")
     sockets = {name: lab.places.node(node) / f"{name}.vty" for name in LAST_FIRST}
     daemons = [name for name, path in sockets.items() if path.exists()]
     with concurrent.futures.ThreadPoolExecutor(1) as beside:
@@ -105,9 +113,10 @@ def replace_pod(cluster, lab, node):
         for daemon in daemons:
             lab.order("stop", f"{node}/{daemon}")
         speaker.result()
-    cluster.call("DELETE", f"{PODS}/speaker-{node}")
+    cluster.call("DELETE", f"{PODS}/speaker-{node}", {"gracePeriodSeconds": 0})  # as a kubelet says that it is over
     kept = {key: value for key, value in pod["metadata"].items() if key in ("name", "namespace", "labels")}
     cluster.apply({**pod, "metadata": kept})
+    assert cluster.call("GET", f"{PODS}/speaker-{node}")["metadata"]["uid"] != pod["metadata"]["uid"]
     lab.order("start", f"{node}/speaker")
     for daemon in reversed(daemons):  # who comes before zebra looks for it again ten seconds later
         lab.order("start", f"{node}/{daemon}")
@@ -126,11 +135,18 @@ def roll(cluster, lab, addresses, restart):
     return stops
 
 
-def tell(what: str, found: Figures, more: str = "") -> None:
+def tell(what: str, traffic, address: str, stops=(), more: str = "") -> Figures:
+    """What is in the page; and when it was lost, in seconds since the first stop."""
+    found = traffic.figures(address)
     print(
-        f"{what}: {found.lost} of {found.asked} lost, longest gap {found.gap:.0f} ms, "
+        f"{what}, {address}: {found.lost} of {found.asked} lost, longest gap {found.gap:.0f} ms, "
         f"{found.broken} of {found.flows} flows moved{more}"
     )
+    if found.lost:
+        began = stops[0][0] if stops else time.time()
+        print("  stops:", [(node, round(at - began, 2)) for at, node in stops])
+        print("  lost:", [(each.flow, round(each.sent - began, 3)) for each in traffic.lost(address)][:20])
+    return found
 
 
 @contextlib.contextmanager
@@ -156,7 +172,7 @@ def judge_layer2(what, addresses, traffic, heard, stops=()) -> None:
         asked = {each.number for each in heard.all("asked", address)}
         unanswered = asked - {each.number for each in heard.answers(address)}
         more = f"; who has it: {len(unanswered)} of {len(asked)} unanswered, {heard.silence(address):.0f} ms at most"
-        tell(f"{what}, layer 2, {address}", traffic.figures(address), f"{more}; owners {heard.owners(address)}")
+        tell(f"{what}, layer 2", traffic, address, stops, f"{more}; owners {heard.owners(address)}")
         ends = [*(at for at, _ in stops[1:]), math.inf]
         for (at, stopped), end in zip(stops, ends, strict=True):
             owners, claims = (
@@ -176,57 +192,79 @@ def test_all_speakers_restart_and_no_packet_is_lost_by_bgp(cluster, lab, address
     with watching(lab, addresses) as (traffic, heard):
         stops = roll(cluster, lab, addresses, restart_speaker)
     for address in (*addresses["bgp"], *addresses["alone"]):
-        found = traffic.figures(address)
-        tell(f"speakers, BGP, {address}", found)
+        found = tell("speakers, BGP", traffic, address, stops)
         assert traffic.lost(address) == ()
         assert found.broken == 0
     judge_layer2("speakers", addresses, traffic, heard, stops)
 
 
-@pytest.mark.parametrize("graceful", [False, True], ids=["no graceful restart", "graceful restart"])
-def test_all_pods_are_replaced_with_their_frr(cluster, lab, addresses, graceful):
+@pytest.mark.parametrize("way", WAYS)
+def test_all_pods_are_replaced_with_their_frr(cluster, lab, addresses, way):
     """In this order: a peer that restarts gracefully must not be changed back."""
-    for peer in cluster.call("GET", PEERS)["items"] if graceful else ():
+    spec = WAYS[way]
+    if "bfdProfile" in spec:
+        guard(cluster)
+    for peer in cluster.call("GET", PEERS)["items"]:
         path = f"{PEERS}/{peer['metadata']['name']}"
-        cluster.call("PATCH", path, {"spec": {"enableGracefulRestart": True}}, "application/merge-patch+json")
-    negotiated_anew(cluster, lab, addresses, graceful)
+        cluster.call("PATCH", path, {"spec": spec}, "application/merge-patch+json")
+    negotiated_anew(cluster, lab, addresses, spec)
     with watching(lab, addresses) as (traffic, heard):
         stops = roll(cluster, lab, addresses, replace_pod)
+        all_sessions(cluster, lab, spec)
         all_announce(cluster, lab, addresses)
     for kind in ("bgp", "alone"):
         for address in addresses[kind]:
-            found = traffic.figures(address)
-            tell(f"pods, {kind}, {'with' if graceful else 'without'} graceful restart, {address}", found)
-            if graceful:
+            found = tell(f"pods, {kind}, {way}", traffic, address, stops)
+            if spec:
                 assert traffic.lost(address) == ()
                 assert found.broken == 0
-            # Without it the only node that has a backend is missed; others are replaced by others.
-            assert found.gap < SLOWEST if kind == "bgp" else found.lost == 0 or not graceful
-    judge_layer2("pods", addresses, traffic, heard, stops)
+            elif kind == "bgp":  # others are there
+                assert found.gap < SLOWEST
+            else:  # nobody else is
+                assert found.lost > 0
+    judge_layer2(f"pods, {way}", addresses, traffic, heard, stops)
 
 
-def negotiated_anew(cluster, lab, addresses, graceful):
-    """All sessions begin again, and the router knows of each neighbor whether it restarts gracefully."""
+def guard(cluster):
+    """BFD on both sides."""
+    meta = {"name": "fast", "namespace": "metallb-system"}
+    cluster.apply({"apiVersion": "metallb.io/v1beta1", "kind": "BFDProfile", "metadata": meta, "spec": {}})
+    lines = ["configure terminal", f"router bgp {plan.ROUTER_ASN}", "neighbor nodes4 bfd", "neighbor nodes6 bfd"]
+    wrapper = str(cluster.places.node("up") / "vtysh")
+    subprocess.run([wrapper, *(word for line in lines for word in ("-c", line))], check=True, timeout=60)
 
-    def is_known():
+
+def negotiated_anew(cluster, lab, addresses, spec):
+    """All sessions begin again, and the router has its BFD."""
+    for node in lab.nodes:
+        cluster.until(
+            f"{node} is configured",
+            lambda node=node: (
+                ("neighbor 10.99.0.1 graceful-restart\n" in cluster.vtysh(node, "show running-config")) is bool(spec)
+            ),
+        )
+    if "bfdProfile" not in spec:  # comes with the sessions as they are
+        cluster.vtysh("up", "clear bgp *")
+    all_sessions(cluster, lab, spec)
+    all_announce(cluster, lab, addresses)
+
+
+def all_sessions(cluster, lab, spec):
+    """They are up, and the router knows of each neighbor whether it restarts gracefully: routes that stay are no proof of it."""
+
+    def are_up():
         neighbors = json.loads(cluster.vtysh("up", "show bgp neighbors json"))
         told = {
             name: each.get("gracefulRestartInfo", {}).get("remoteGrMode", "") == "Restart"
             for name, each in neighbors.items()
             if each.get("bgpState") == "Established"
         }
-        return len(told) == 2 * len(lab.nodes) and set(told.values()) == {graceful}
+        return len(told) == 2 * len(lab.nodes) and set(told.values()) == {bool(spec)}
 
-    for node in lab.nodes:
-        cluster.until(
-            f"{node} is configured",
-            lambda node=node: (
-                ("neighbor 10.99.0.1 graceful-restart\n" in cluster.vtysh(node, "show running-config")) is graceful
-            ),
-        )
-    cluster.vtysh("up", "clear bgp *")
-    cluster.until("all sessions know", is_known)
-    all_announce(cluster, lab, addresses)
+    cluster.until("all sessions are up", are_up)
+    if "bfdProfile" in spec:
+        words = "Status: up"
+        cluster.until("BFD is up", lambda: cluster.vtysh("up", "show bfd peers").count(words) == 2 * len(lab.nodes))
 
 
 class Newcomers:
@@ -291,8 +329,9 @@ async def test_controllers_are_replaced_and_no_address_changes(cluster, lab, add
         lab.order("start", "controller")
     for kind, name in NAMES.items():
         assert addresses_of(cluster, name) == addresses[kind]
-        tell(f"controllers, {kind}", traffic.figures(*addresses[kind]))
-        assert traffic.lost(*addresses[kind]) == ()
+        for address in addresses[kind]:
+            tell(f"controllers, {kind}", traffic, address)
+            assert traffic.lost(address) == ()
     assert {name: addresses_of(cluster, name) for name in newcomers.given} == newcomers.given
     assert len({each for given in newcomers.given.values() for each in given}) == 2 * len(newcomers.given)
     waited = sorted(newcomers.waited)

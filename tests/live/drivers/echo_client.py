@@ -38,10 +38,14 @@ class Question:
 
 
 class Client:
-    """The sockets and the questions that wait."""
+    """The sockets and the questions that wait.
 
-    def __init__(self, port: int) -> None:
+    Ports are our own choice, in order: one that an earlier client had would meet what the nodes remember of that client.
+    """
+
+    def __init__(self, port: int, own_ports: range) -> None:
         self._port = port
+        self._own_ports = itertools.cycle(own_ports)
         self._selector = selectors.DefaultSelector()
         self._numbers = itertools.count(1)
         self._open: dict[int, Question] = {}
@@ -56,6 +60,7 @@ class Client:
             version = ipaddress.ip_address(address).version
             opened = socket.socket(socket.AF_INET6 if version == 6 else socket.AF_INET, socket.SOCK_DGRAM)
             opened.setblocking(False)
+            self._bind(opened)
             opened.connect((address, self._port))
             self._selector.register(opened.fileno(), selectors.EVENT_READ)
             self._sockets[opened.fileno()] = opened
@@ -68,6 +73,14 @@ class Client:
             with contextlib.suppress(OSError):
                 opened.send(str(number).encode())
                 return
+
+    def _bind(self, opened: socket.socket) -> None:
+        for port in self._own_ports:
+            try:
+                opened.bind(("", port))
+            except OSError:  # somebody has it
+                continue
+            return
 
     def hear(self, seconds: float) -> bool:
         """Answers that come within these seconds; whether to go on."""
@@ -124,11 +137,17 @@ def run(client: Client, addresses: list[str], every: float, kept: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--own-ports", type=int, nargs=2, required=True, help="first and last port of our own")
     parser.add_argument("--every", type=float, default=0.01)
     parser.add_argument("--kept", type=int, default=8, help="flows that stay, per address")
     parser.add_argument("addresses", nargs="+")
     chosen = parser.parse_args()
-    run(Client(chosen.port), chosen.addresses, chosen.every, chosen.kept)
+    run(
+        Client(chosen.port, range(chosen.own_ports[0], chosen.own_ports[1] + 1)),
+        chosen.addresses,
+        chosen.every,
+        chosen.kept,
+    )
 
 
 if __name__ == "__main__":
