@@ -226,10 +226,16 @@ def test_all_pods_are_replaced_with_their_frr(cluster, lab, addresses, way):
 
 
 def guard(cluster):
-    """BFD on both sides."""
+    """BFD on both sides; the router then knows its neighbors by address.
+
+    With FRR 10 and a listen range it knows a neighbor only while its session is up, and so does its BFD: it refuses for ever.
+    """
     meta = {"name": "fast", "namespace": "metallb-system"}
     cluster.apply({"apiVersion": "metallb.io/v1beta1", "kind": "BFDProfile", "metadata": meta, "spec": {}})
-    lines = ["configure terminal", f"router bgp {plan.ROUTER_ASN}", "neighbor nodes4 bfd", "neighbor nodes6 bfd"]
+    lines = ["configure terminal", f"router bgp {plan.ROUTER_ASN}"]
+    for number, (group, segment) in enumerate(zip(("nodes4", "nodes6"), plan.ROUTER_SEGMENT, strict=True)):
+        lines += [f"no bgp listen range {segment.network} peer-group {group}", f"neighbor {group} bfd"]
+        lines += [f"neighbor {node.segment[number].ip} peer-group {group}" for node in cluster.plan.nodes]
     wrapper = str(cluster.places.node("up") / "vtysh")
     subprocess.run([wrapper, *(word for line in lines for word in ("-c", line))], check=True, timeout=60)
 
