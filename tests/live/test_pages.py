@@ -43,7 +43,7 @@ EMPTY = {
 """Those that print nothing, or may: nothing is wrong in this lab."""
 SHOWS = {
     "get configurationstates": r"controller +Valid",
-    "get nodebgpstatuses": r"n1 +n1 +Applied +2/2",
+    "metallb-system get nodebgpstatuses": r"n1 +n1 +Applied +2/2",
     "nodebgpstatus n1 -o yaml": r"state: Established",
     "-l metallb.io/service-name=web": r"web\S* +default",
     "describe service web": r"IPAllocated",
