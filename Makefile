@@ -6,9 +6,11 @@ PY := $(VENV)/bin/python
 APT_PACKAGES := python3 python3-venv frr frr-pythontools iproute2 nftables procps util-linux
 # Other routers to talk with; never started on this machine itself.
 TEST_PACKAGES := bird2 gobgpd
+# What builds the image, and its test (`make test-long` leaves it out without them).
+IMAGE_PACKAGES := buildah debootstrap
 STAMP := $(VENV)/.installed
 
-.PHONY: help lab lab-down apt-test test test-unit test-long test-frr10 lint bench crds lock apt clean
+.PHONY: image help lab lab-down apt-test test test-unit test-long test-frr10 lint bench crds manifests lock apt clean
 
 help: ## What there is
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -55,8 +57,15 @@ lint: $(STAMP) ## Style, types, floors
 bench: apt $(STAMP) ## Measure, and write docs/benchmarks.md
 	@$(PY) -m tests.bench $(BENCH_ARGS)
 
+image: ## Build the image with buildah, from Debian packages alone, and print its size
+	@./containers/install-packages $(IMAGE_PACKAGES)
+	@./containers/build .cache/image
+
 crds: $(STAMP) ## Write the CRDs from the types
-	@$(PY) -m cli crds --output charts/frr-adapter/crds
+	@$(PY) -m cli crds --output charts/frr-adapter/files/crds
+
+manifests: $(STAMP) ## Write the plain manifests from the chart
+	@$(PY) -m tests.manifests
 
 lock: ## Resolve the lock files again
 	@$(VENV)/bin/uv pip compile --quiet --upgrade --python-version 3.11 --generate-hashes --no-header --no-annotate \

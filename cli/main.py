@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from cli import loglevel
 from frr_adapter.api import crds as definitions
 
 app = typer.Typer(
@@ -27,9 +28,13 @@ def main() -> None:
 def crds(
     output: Annotated[Path | None, typer.Option(help="Directory to write one file per kind to.")] = None,
     format_: Annotated[str, typer.Option("-o", help="yaml or json.")] = "yaml",
+    convert_in: Annotated[
+        str,
+        typer.Option(help="Namespace whose metallb-webhook-service converts BGPPeer v1beta1, which is then served."),
+    ] = "",
 ) -> None:
     """Print the CustomResourceDefinitions of the metallb.io kinds."""
-    documents = definitions.documents()
+    documents = definitions.documents(definitions.Conversion(convert_in) if convert_in else None)
     if output is not None:
         output.mkdir(parents=True, exist_ok=True)
         for document in documents:
@@ -41,3 +46,19 @@ def crds(
         typer.echo("".join(definitions.yaml_text(document) for document in documents), nl=False)
     else:
         raise typer.BadParameter(f'"{format_}" is not known; yaml and json are allowed', param_hint="-o")
+
+
+@app.command(
+    name="log-level",
+    epilog="Example:  kubectl -n metallb-system exec ds/speaker -c speaker -- frr-adapter log-level debug",
+)
+def log_level(
+    level: Annotated[str, typer.Argument(help="all, debug, info, warn, error or none; nothing: only ask.")] = "",
+    port: Annotated[int, typer.Option(help="The program's --health-probe-port.")] = 17472,
+) -> None:
+    """Print or change from which level on the program in this pod logs; a restart brings back what its flag says."""
+    try:
+        typer.echo(loglevel.exchange(port, level))
+    except loglevel.NoAnswerError as error:
+        typer.echo(f"frr-adapter: log-level: {error}", err=True)
+        raise typer.Exit(1) from error

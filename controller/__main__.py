@@ -28,6 +28,7 @@ from frr_adapter.boundary import (
     perform,
     pods,
     ports,
+    scraping,
     store,
     watch,
 )
@@ -90,13 +91,13 @@ async def run(chosen: settings.Settings) -> None:
             lambda: tuple(reason for each in unready for reason in each()),
             lambda: "ok" if elector is None or elector.is_leading else "ok: standby",
         )
-        for host, port, routes in (
-            (chosen.host, chosen.health_probe_port, probes),
-            (chosen.host, chosen.port, health.metrics_routes(registry)),
-        ):
-            server = await health.HttpServer.start(host, port, routes)
-            if server is not None:
-                stack.push_async_callback(server.close)
+        probes = {**probes, **health.level_routes()}
+        server = await health.HttpServer.start(chosen.host, chosen.health_probe_port, probes, health.level_changes())
+        if server is not None:
+            stack.push_async_callback(server.close)
+        place, metered = scraping.Place(chosen.host, chosen.port), health.metrics_routes(registry)
+        secure = scraping.secure(chosen.tls, chosen.metrics_cert_dir, is_on=chosen.metrics_secure)
+        await stack.enter_async_context(scraping.serving(api, clock.SystemClock(), place, metered, secure))
         async with asyncio.TaskGroup() as tasks:
             stopped = tasks.create_task(_true(stop))
             term: asyncio.Task[str] | None = None

@@ -1,26 +1,26 @@
-"""The validating webhook's life: its certificates are kept, those who call it trust them, and reviews are answered.
+"""The life of the webhooks (validating, converting): their certificates are kept, callers trust them, reviews are answered.
 
 Loaded by `controller.__main__` only where `--webhook-mode` asks for it. Every replica does all of this; the Secret with the
-certificates is the truth that they share. It awaits for `core.admission` and `core.certificates`, which decide.
+certificates is the truth that they share. It awaits for `core.admission`, `core.conversion` and `core.certificates`, which
+decide.
 """
 
 import asyncio
-import ssl
 from pathlib import Path
 from typing import NoReturn, Protocol, Self
 
 from controller import credentials, settings
 from controller.boundary import certificates, known, trust, webhook
-from controller.core import admission
+from controller.core import admission, conversion
 from controller.core import certificates as judging
 from frr_adapter import errors
-from frr_adapter.boundary import logs, ports, retry, store, watch
+from frr_adapter.boundary import logs, ports, retry, store, tls_server, watch
 
 _log = logs.get_logger()
 
 _ANSWER_SECONDS = 8.0  # an API server waits 10 seconds unless it is told otherwise
-_FILES_SECONDS = 30.0
-_FILES = ("tls.crt", "tls.key")
+_NOTICE_SECONDS = 2.0
+"""API servers take a moment to see whom they are to trust; they are not to meet a stranger meanwhile."""
 
 
 class Server(Protocol):
@@ -36,13 +36,23 @@ class Server(Protocol):
 class Reviewing:
     """Listens from `start` on and answers as soon as `run` has found certificates."""
 
-    def __init__(self, api: ports.KubePort, time: ports.Clock, chosen: settings.Settings, world: store.Store) -> None:
+    def __init__(
+        self,
+        api: ports.KubePort,
+        time: ports.Clock,
+        chosen: settings.Settings,
+        world: store.Store,
+        notice_seconds: float = _NOTICE_SECONDS,
+    ) -> None:
+        self._notice_seconds = notice_seconds
         self._api = api
         self._time = time
         self._chosen = chosen
         self._world = world
         self._names = frozenset({f"{chosen.cert_service_name}.{chosen.namespace}.svc", *chosen.cert_extra_names})
         self._served: tuple[bytes, bytes] | None = None
+        self._trusted = b""
+        self._converts = True
         self._wake = asyncio.Event()
         self._server: Server | None = None
         self._has_nodes = False
@@ -52,7 +62,7 @@ class Reviewing:
         """Listens. `world` is where the program's watches put the Nodes. errors.SettingsError when it cannot listen."""
         reviewing = cls(api, time, chosen, world)
         server = await webhook.WebhookServer.listen(
-            chosen.host, chosen.webhook_port, chosen.tls, admission.PATHS, reviewing.review
+            chosen.host, chosen.webhook_port, chosen.tls, (*admission.PATHS, conversion.PATH), reviewing.review
         )
         reviewing.connect(server)
         _log.info("webhook listens", port=server.port)
@@ -70,7 +80,7 @@ class Reviewing:
     async def run(self) -> NoReturn:
         """Keeps the certificates until cancelled; failures of the API are logged and tried again."""
         if self._chosen.disable_cert_rotation:
-            await self._follow_files()
+            await tls_server.follow(Path(self._chosen.cert_dir), self._serve, "webhook")
         async with asyncio.TaskGroup() as tasks:
             for each in trust.resources(self._chosen.namespace, self._chosen.webhook_secret):
                 tasks.create_task(watch.follow(self._api, each, trust.noticing(each.kind), self._notice))
@@ -83,7 +93,9 @@ class Reviewing:
             await self._server.close()
 
     async def review(self, path: str, body: bytes) -> tuple[int, bytes]:
-        """HTTP status and body that answer an AdmissionReview; what cannot be judged is an error, and the caller decides."""
+        """HTTP status and body that answer a review; what cannot be judged is an error, and the caller decides."""
+        if path == conversion.PATH:
+            return _convert(body)
         try:
             request = admission.read(path, body)
         except ValueError as error:
@@ -136,7 +148,29 @@ class Reviewing:
         # First trust, then use: callers must never see a certificate that they do not trust yet.
         if await trust.inject(self._api, held.authorities):
             _log.info("webhook configuration trusts the authority", configuration=trust.CONFIGURATION)
+        await self._inject_conversion(held.authorities)
+        if self._trusted and self._trusted != held.authorities and self._trusted in held.authorities:
+            # Meanwhile what is served is trusted as well. Where it is not (the Secret was lost), every moment counts.
+            await asyncio.sleep(self._notice_seconds)
+        self._trusted = held.authorities
         self._serve(held.certificate, held.key)
+
+    async def _inject_conversion(self, authorities: bytes) -> None:
+        try:
+            changed = await trust.inject_conversion(self._api, authorities, self._names)
+        except errors.KubernetesError as error:
+            if error.status != 403:
+                raise
+            # Who may not look after the definition still reviews; BGPPeer v1beta1 is then somebody else's work.
+            if self._converts:
+                _log.warning(
+                    "cannot look after the conversion of BGPPeer", definition=trust.DEFINITION, error=str(error)
+                )
+            self._converts = False
+            return
+        self._converts = True
+        if changed:
+            _log.info("conversion of BGPPeer trusts the authority", definition=trust.DEFINITION)
 
     def _renewed(self, held: credentials.Bundle | None, step: judging.Step) -> credentials.Bundle:
         now = self._time.now()
@@ -144,28 +178,20 @@ class Reviewing:
             return certificates.start(self._names, now, held)
         return certificates.sign(held, self._names, now)
 
-    async def _follow_files(self) -> NoReturn:
-        """Certificates that somebody else looks after, from files that may be replaced at any time."""
-        folder = Path(self._chosen.cert_dir)
-        told = ""
-        while True:
-            trouble = ""
-            try:
-                self._serve(*((folder / name).read_bytes() for name in _FILES))
-            except (OSError, ssl.SSLError) as error:
-                # A half-written pair is replaced by a whole one soon; what is served goes on being served.
-                trouble = str(error)
-            if trouble and trouble != told:
-                _log.error("cannot use the webhook's certificate", folder=str(folder), error=trouble)
-            told = trouble
-            await asyncio.sleep(_FILES_SECONDS if not trouble else 1.0)
-
     def _serve(self, certificate: bytes, key: bytes) -> None:
         if self._server is None or self._served == (certificate, key):
             return
         self._server.load(certificate, key)
         self._served = (certificate, key)
         _log.info("webhook serves with a new certificate")
+
+
+def _convert(body: bytes) -> tuple[int, bytes]:
+    try:
+        return 200, conversion.answer(body)
+    except ValueError as error:
+        _log.warning("cannot convert", error=str(error))
+        return 400, f"{error}\n".encode()
 
 
 def _note(error: errors.KubernetesError, seconds: float) -> None:

@@ -55,12 +55,6 @@ WEBHOOK: tuple[flags.Flag, ...] = (
     flags.Flag("webhook-http2", "accepted and ignored: the webhook speaks HTTP/1.1", False, is_switch=True),
 )
 
-TLS: tuple[flags.Flag, ...] = (
-    flags.Flag("tls-min-version", f"one of {', '.join(tls.VERSIONS)}", "VersionTLS13"),
-    flags.Flag("tls-cipher-suites", "suites of TLS 1.2 by name, separated by commas; empty: the library's"),
-    flags.Flag("tls-curve-preferences", "curves by number, separated by commas; the first known one is used"),
-)
-
 LEASE: tuple[flags.Flag, ...] = (
     flags.Flag(
         "leader-elect", "work only while holding the lease, so that several replicas may run", True, is_switch=True
@@ -83,7 +77,7 @@ SPEAKERS: tuple[flags.Flag, ...] = (
 _JITTER = 1.2
 """Pauses of a candidate are up to this much longer; see `core.leadership`."""
 
-FLAGS: tuple[flags.Flag, ...] = (*flags.COMMON, *LEASE, *SPEAKERS, *WEBHOOK, *TLS)
+FLAGS: tuple[flags.Flag, ...] = (*flags.COMMON, *LEASE, *SPEAKERS, *WEBHOOK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +92,11 @@ class Settings:
     health_probe_port: int
     log_level: str
     lb_class: str
+    metrics_secure: bool
+    metrics_cert_dir: str
+    tls_min_version: str
+    tls_cipher_suites: str
+    tls_curve_preferences: str
     leader_elect: bool
     lease_name: str
     lease_duration: int
@@ -113,9 +112,6 @@ class Settings:
     disable_cert_rotation: bool
     cert_dir: str
     webhook_http2: bool
-    tls_min_version: str
-    tls_cipher_suites: str
-    tls_curve_preferences: str
 
     @property
     def tls(self) -> tls.Policy:

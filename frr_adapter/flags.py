@@ -62,6 +62,11 @@ COMMON: tuple[Flag, ...] = (
     Flag("health-probe-port", "port of /healthz, /livez and /readyz; 0 is off", 17472, parse=port),
     Flag("log-level", f"one of {', '.join(LOG_LEVELS)}", "info", parse=level),
     Flag("lb-class", "spec.loadBalancerClass to care for; empty: Services without a class"),
+    Flag("metrics-secure", "metrics over HTTPS, for whom the Kubernetes API lets read /metrics", False, is_switch=True),
+    Flag("metrics-cert-dir", "folder with tls.crt and tls.key for that, which it turns on; empty: self-signed"),
+    Flag("tls-min-version", "VersionTLS12 or VersionTLS13", "VersionTLS13"),
+    Flag("tls-cipher-suites", "suites of TLS 1.2 by name, separated by commas; empty: the library's"),
+    Flag("tls-curve-preferences", "curves by number, separated by commas; the first known one is used"),
 )
 
 

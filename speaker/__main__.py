@@ -31,6 +31,7 @@ from frr_adapter.boundary import (
     proofreading,
     quarantine,
     reload,
+    scraping,
     service_status,
     store,
     watch,
@@ -88,8 +89,9 @@ async def run(chosen: settings.Settings, forked: forking.Forked) -> None:
         the_loop.connect(out, bgp.applying if bgp is not None else None, uid)
         lasting = duties.Duties()
         # A dead FRR is no reason to be started anew, but to be not ready: what is announced by layer 2 would be lost for nothing.
-        probes = health.probe_routes(lasting.dead, the_loop.unready)
-        stack.push_async_callback(_close, await health.HttpServer.start("127.0.0.1", chosen.health_probe_port, probes))
+        probes = {**health.probe_routes(lasting.dead, the_loop.unready), **health.level_routes()}
+        server = await health.HttpServer.start("127.0.0.1", chosen.health_probe_port, probes, health.level_changes())
+        stack.push_async_callback(_close, server)
 
         def refresh() -> None:
             the_loop.refresh_metrics()
@@ -97,9 +99,11 @@ async def run(chosen: settings.Settings, forked: forking.Forked) -> None:
             if bgp is not None:
                 bgp.observing.scraped()
 
-        metered = _metered(registry, refresh)
-        stack.push_async_callback(_close, await health.HttpServer.start(chosen.host, chosen.port, metered))
+        place, metered = scraping.Place(chosen.host, chosen.port), _metered(registry, refresh)
+        secure = scraping.secure(chosen.tls, chosen.metrics_cert_dir, is_on=chosen.metrics_secure)
+        await stack.enter_async_context(scraping.serving(api, clock.SystemClock(), place, metered, secure))
         await announcer.start()
+        logs.on_level(announcer.set_log_level)
         stack.push_async_callback(announcer.stop)
         async with asyncio.TaskGroup() as tasks:
             for each in decoders.resources(loop.KINDS, chosen.namespace):

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from frr_adapter import addresses, errors, flags
+from frr_adapter import addresses, errors, flags, tls
 
 FRR_LOG_LEVELS = {
     "all": "debugging",
@@ -138,6 +138,11 @@ class Settings:
     health_probe_port: int
     log_level: str
     lb_class: str
+    metrics_secure: bool
+    metrics_cert_dir: str
+    tls_min_version: str
+    tls_cipher_suites: str
+    tls_curve_preferences: str
     node_name: str
     ignore_exclude_lb: bool
     frr_config_file: str
@@ -159,6 +164,11 @@ class Settings:
         return bool(self.ml_labels and self.ml_bindaddr and self.ml_secret_key_path)
 
     @property
+    def tls(self) -> tls.Policy:
+        """The three TLS flags together. Raises errors.SettingsError."""
+        return tls.policy(self.tls_min_version, self.tls_cipher_suites, self.tls_curve_preferences)
+
+    @property
     def timing(self) -> Timing:
         """The gossip's timing."""
         return WAN if self.ml_wan_config else LAN
@@ -174,4 +184,5 @@ def parse(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
     settings = Settings(**flags.parse("speaker", __doc__.split(".", maxsplit=1)[0], FLAGS, argv, environ))
     if not settings.node_name:
         raise errors.SettingsError("speaker: --node-name: missing; the name of the Node object is required")
+    _ = settings.tls  # flags that contradict each other are told at start
     return settings

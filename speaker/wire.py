@@ -128,7 +128,7 @@ class WireSide:
                 case messages.Peers(peers):
                     self._others.set_peers({name: addresses.parse_address(text) for name, text in peers.items()})
                 case messages.LogLevel(level):
-                    logs.configure(logs.Level(level))
+                    logs.set_level(logs.Level(level))
                 case messages.Alive():
                     pass
                 case messages.Stop():

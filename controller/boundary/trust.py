@@ -8,6 +8,7 @@ import base64
 import binascii
 from collections.abc import Callable
 from typing import Any
+from urllib import parse
 
 import msgspec
 
@@ -18,6 +19,8 @@ from frr_adapter.boundary import paths, ports, watch
 from frr_adapter.decode import decoded
 
 CONFIGURATION = "metallb-webhook-configuration"
+DEFINITION = "bgppeers.metallb.io"
+"""The CustomResourceDefinition whose older version is converted."""
 _KEYS = ("ca.crt", "ca.key", "tls.crt", "tls.key")
 
 
@@ -39,6 +42,7 @@ def resources(namespace: str, secret: str) -> tuple[watch.Resource, ...]:
     return (
         watch.Resource("Secret", namespace, field_selector=f"metadata.name={secret}"),
         watch.Resource("ValidatingWebhookConfiguration", field_selector=f"metadata.name={CONFIGURATION}"),
+        watch.Resource("CustomResourceDefinition", field_selector=f"metadata.name={DEFINITION}"),
     )
 
 
@@ -92,6 +96,17 @@ async def inject(kube: ports.KubePort, authorities: bytes) -> bool:
     return await _inject(kube, path, lambda found: _trusting(found, bundle))
 
 
+async def inject_conversion(kube: ports.KubePort, authorities: bytes, names: frozenset[str]) -> bool:
+    """Makes the conversion of BGPPeer trust these authorities; True when something had to change.
+
+    Only where the definition asks for conversion by a server that has one of these names: a definition without conversion,
+    or one that another program converts, is none of our business.
+    """
+    bundle = base64.b64encode(authorities).decode()
+    path = paths.path_of(refs.ObjectRef("CustomResourceDefinition", "", DEFINITION))
+    return await _inject(kube, path, lambda found: _converting(found, bundle, names))
+
+
 async def _inject(kube: ports.KubePort, path: str, changes: Callable[[dict[str, Any]], dict[str, Any] | None]) -> bool:
     """Patches the object at `path` with what `changes` says; None means that it is as it should be.
 
@@ -110,6 +125,20 @@ async def _inject(kube: ports.KubePort, path: str, changes: Callable[[dict[str, 
     metadata = {"resourceVersion": found["metadata"]["resourceVersion"]}
     await kube.patch(path, {**change, "metadata": metadata}, ports.Patch.MERGE)
     return True
+
+
+def _converting(found: dict[str, Any], bundle: str, names: frozenset[str]) -> dict[str, Any] | None:
+    conversion = found.get("spec", {}).get("conversion") or {}
+    client = (conversion.get("webhook") or {}).get("clientConfig") or {}
+    service = client.get("service") or {}
+    asked = (
+        parse.urlsplit(client["url"]).hostname
+        if client.get("url")
+        else f"{service.get('name')}.{service.get('namespace')}.svc"
+    )
+    if conversion.get("strategy") != "Webhook" or asked not in names or client.get("caBundle") == bundle:
+        return None
+    return {"spec": {"conversion": {"webhook": {"clientConfig": {"caBundle": bundle}}}}}
 
 
 def _trusting(found: dict[str, Any], bundle: str) -> dict[str, Any] | None:

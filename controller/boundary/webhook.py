@@ -1,23 +1,24 @@
 """The HTTPS server that the API server asks. Loaded by `controller.reviewing` only where the webhook is on.
 
-It moves bytes: which paths there are and what the answer is, it is told. Certificates can be changed while it serves; a
-private key is never written to a file system. Must never look into a review.
+It moves bytes: which paths there are and what the answer is, it is told. Certificates can be changed while it serves. Must
+never look into a review.
 """
 
-import contextlib
-import os
 import ssl
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Self
 
 from aiohttp import web
 
 from frr_adapter import errors, tls
+from frr_adapter.boundary import tls_server
 
 Review = Callable[[str, bytes], Awaitable[tuple[int, bytes]]]
 """Path and body of a request -> HTTP status and body of the answer (JSON when the status is 200, else one line of text)."""
 
-_LONGEST_BODY = 8 * 1024 * 1024  # an AdmissionReview holds an object of up to 3 MiB twice
+_LONGEST_BODY = (
+    32 * 1024 * 1024
+)  # an AdmissionReview holds an object of up to 3 MiB twice, a ConversionReview a whole list
 _EVERYWHERE = frozenset({"", "0.0.0.0"})
 
 
@@ -34,7 +35,7 @@ class WebhookServer:
 
         errors.SettingsError when that is not possible.
         """
-        context = policy_context(policy)
+        context = tls_server.context(policy)
         application = web.Application(client_max_size=_LONGEST_BODY)
 
         async def answer(request: web.Request) -> web.Response:
@@ -64,48 +65,8 @@ class WebhookServer:
 
         ssl.SSLError when they do not fit; what was served before then goes on being served.
         """
-        with _in_memory(certificate) as certificate_file, _in_memory(key) as key_file:
-            # OpenSSL would have taken the certificate before it finds that the key does not fit.
-            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate_file, key_file)
-            self._context.load_cert_chain(certificate_file, key_file)
+        tls_server.load(self._context, certificate, key)
 
     async def close(self) -> None:
         """Stops listening; answers under way get a moment."""
         await self._runner.cleanup()
-
-
-def policy_context(policy: tls.Policy) -> ssl.SSLContext:
-    """A server context that follows the policy. errors.SettingsError for what the TLS library of this system lacks."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = policy.minimum
-    try:
-        if policy.suites:
-            context.set_ciphers(":".join(policy.suites))
-    except ssl.SSLError as error:
-        raise errors.SettingsError(f"parsing tls-cipher-suites: {error.reason or error}") from error
-    if policy.curves:
-        _set_curve(context, policy.curves)
-    return context
-
-
-def _set_curve(context: ssl.SSLContext, curves: tuple[str, ...]) -> None:
-    # Python's ssl takes one curve. The first that is known keeps what the operator wants: no other is ever used.
-    for curve in curves:
-        try:
-            context.set_ecdh_curve(curve)
-        except (ValueError, ssl.SSLError):
-            continue
-        return
-    raise errors.SettingsError(f"parsing tls-curve-preferences: none of {', '.join(curves)} is known on this system")
-
-
-@contextlib.contextmanager
-def _in_memory(content: bytes) -> Iterator[str]:
-    """A path to content that is on no disk, because `load_cert_chain` reads only files."""
-    descriptor = os.memfd_create("certificate")
-    try:
-        with open(descriptor, "wb", closefd=False) as file:
-            file.write(content)
-        yield f"/proc/self/fd/{descriptor}"
-    finally:
-        os.close(descriptor)

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from controller.core import conversion
 from frr_adapter import problems, refs, resolve
 from frr_adapter.api import admission as wire
 from frr_adapter.decode import advertisements, decoded, peers, pools
@@ -38,6 +39,20 @@ PATHS: Mapping[str, tuple[str, str]] = MappingProxyType(
     }
 )
 """Kind and version that each path reviews; the paths are those of existing ValidatingWebhookConfigurations."""
+
+_UNKNOWN_TO_OLD: Mapping[str, str] = MappingProxyType(
+    {
+        "connect_time": "connectTime",
+        "dual_stack_address_family": "dualStackAddressFamily",
+        "dynamic_asn": "dynamicASN",
+        "graceful_restart": "enableGracefulRestart",
+        "interface": "interface",
+        "local_asn": "localASN",
+        "password_secret": "passwordSecret",
+        "vrf": "vrf",
+    }
+)
+"""Attributes of a peer that v1beta1 does not know, and their fields."""
 
 _LAST = "9999-12-31T23:59:59Z"
 _LONGEST = 10
@@ -113,7 +128,7 @@ def judge(request: wire.Request, known: snapshot.ConfigObjects, namespace: str) 
         more = len(found) - _LONGEST
         lines = [problem.line for problem in found[:_LONGEST]] + ([f"and {more} more problems"] if more > 0 else [])
         return Denied("\n".join(lines))
-    return Allowed(_warnings(new.value, old.value if old else None))
+    return Allowed((*_warnings(new.value, old.value if old else None), *_aged(request, new.value, known)))
 
 
 def forgiving(objects: snapshot.ConfigObjects) -> snapshot.ConfigObjects:
@@ -173,6 +188,28 @@ def _news(
         for each in sorted(after, key=lambda each: (each.ref != reviewed, each))
         if each not in exact and (each.ref == reviewed or (each.ref, each.field, each.reason) not in rough)
     )
+
+
+def _aged(request: wire.Request, new: Any, known: snapshot.ConfigObjects) -> tuple[str, ...]:
+    """What a client did without saying so, because it wrote a peer in the older version.
+
+    Compared with what exists, because the old object of the review came through the older version too.
+    """
+    asked = request.request_kind
+    if new is None or (asked.kind, f"{asked.group}/{asked.version}") != ("BGPPeer", conversion.OLD):
+        return ()
+    old = next((each for each in known.peers if each.ref == new.ref), None)
+    told = [
+        f"{new.ref}: spec.{field}: removed, because {conversion.OLD} does not know it; write {conversion.NEW} to keep it"
+        for attribute, field in _UNKNOWN_TO_OLD.items()
+        if old is not None and getattr(old, attribute) and not getattr(new, attribute)
+    ]
+    told += [
+        f"{new.ref}: spec.{field}: 0s, because {conversion.OLD} cannot leave it out; say a time, or write {conversion.NEW}"
+        for attribute, field in (("hold_time", "holdTime"), ("keepalive_time", "keepaliveTime"))
+        if getattr(new, attribute) == 0 and (old is None or getattr(old, attribute) != 0)
+    ]
+    return tuple(told)
 
 
 def _warnings(new: Any, old: Any) -> tuple[str, ...]:

@@ -19,11 +19,15 @@ class GroupVersionKind(Wire, frozen=True):
 
 
 class Request(Wire, frozen=True):
-    """One write that waits for an answer. `object` is absent on DELETE, `old_object` on CREATE; both are undecoded."""
+    """One write that waits for an answer. `object` is absent on DELETE, `old_object` on CREATE; both are undecoded.
+
+    `request_kind` is what the client wrote, `kind` what the objects were converted to before the review.
+    """
 
     uid: str
     kind: GroupVersionKind
     operation: str
+    request_kind: GroupVersionKind = GroupVersionKind()
     name: str = ""
     namespace: str = ""
     object: msgspec.Raw = msgspec.Raw()

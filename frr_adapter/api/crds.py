@@ -1,15 +1,16 @@
 """The CustomResourceDefinitions of the ten kinds, derived from the types in `kinds`.
 
 `documents` gives them as plain JSON objects; the chart's YAML files are written from them and a test keeps both equal.
+BGPPeer has a second version, which is served where a webhook converts it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
 from msgspec import inspect
 
-from frr_adapter.api import kinds, wire
+from frr_adapter.api import former, kinds, wire
 
 Json = dict[str, Any]
 
@@ -23,6 +24,23 @@ class Column:
     path: str
     priority: int = 0
     description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Former:
+    """An older version of a kind, never stored: its spec type, and what its users are told."""
+
+    version: str
+    spec: type[wire.Wire]
+    warning: str
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """The Service whose `/convert` turns older versions into newer ones and back."""
+
+    namespace: str
+    service: str = "metallb-webhook-service"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +60,7 @@ class Kind:
     empty_spec: bool = False
     spec_rules: tuple[dict[str, str], ...] = ()
     required: tuple[str, ...] = ("spec",)
+    former: Former | None = None
 
 
 _POOL_COLUMNS = (
@@ -92,6 +111,12 @@ KINDS: tuple[Kind, ...] = (
         ),
         kinds.BGPPeerSpec,
         required=(),
+        former=Former(
+            former.VERSION,
+            former.BGPPeerSpec,
+            "metallb.io/v1beta1 BGPPeer is deprecated; use metallb.io/v1beta2 BGPPeer, in which timers that are left out"
+            " are FRR's and not 0",
+        ),
     ),
     Kind(
         "Community",
@@ -179,33 +204,57 @@ KINDS: tuple[Kind, ...] = (
 )
 
 
-def documents() -> tuple[Json, ...]:
-    """All CustomResourceDefinitions, sorted by name, as apiextensions.k8s.io/v1 objects."""
-    return tuple(_document(kind) for kind in KINDS)
+def documents(conversion: Conversion | None = None) -> tuple[Json, ...]:
+    """All CustomResourceDefinitions, sorted by name, as apiextensions.k8s.io/v1 objects.
+
+    Without a conversion, older versions are there but not served: a version that may once have been stored cannot be left
+    out, and the API server refuses every request to one that it cannot convert.
+    """
+    return tuple(_document(kind, conversion) for kind in KINDS)
 
 
-def _document(kind: Kind) -> Json:
-    version: Json = {
-        "name": kind.version,
-        "served": True,
-        "storage": True,
-        "schema": {"openAPIV3Schema": _object_schema(kind)},
-        "subresources": {"status": {}},
-    }
-    if kind.columns:
-        version["additionalPrinterColumns"] = [_column(column) for column in kind.columns]
+def _document(kind: Kind, conversion: Conversion | None) -> Json:
     singular = kind.name.lower()
+    versions = [_version(kind, kind.version, _object_schema(kind))]
+    spec: Json = {
+        "group": wire.GROUP,
+        "names": {"kind": kind.name, "listKind": f"{kind.name}List", "plural": kind.plural, "singular": singular},
+        "scope": "Namespaced",
+        "versions": versions,
+    }
+    if kind.former is not None:
+        older = replace(kind, spec=kind.former.spec)
+        version = _version(older, kind.former.version, _object_schema(older))
+        told = {"deprecated": True, "deprecationWarning": kind.former.warning}
+        versions.append({**version, "served": conversion is not None, "storage": False, **told})
+        if conversion is not None:
+            spec["conversion"] = _conversion(conversion)
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
         "metadata": {"name": f"{kind.plural}.{wire.GROUP}"},
-        "spec": {
-            "group": wire.GROUP,
-            "names": {"kind": kind.name, "listKind": f"{kind.name}List", "plural": kind.plural, "singular": singular},
-            "scope": "Namespaced",
-            "versions": [version],
-        },
+        "spec": spec,
     }
+
+
+def _version(kind: Kind, name: str, schema: Json) -> Json:
+    version: Json = {
+        "name": name,
+        "served": True,
+        "storage": True,
+        "schema": {"openAPIV3Schema": schema},
+        "subresources": {"status": {}},
+    }
+    if kind.columns:
+        version["additionalPrinterColumns"] = [_column(column) for column in kind.columns]
+    return version
+
+
+def _conversion(conversion: Conversion) -> Json:
+    """The clause; who serves the webhook adds the caBundle."""
+    service = {"name": conversion.service, "namespace": conversion.namespace, "path": "/convert", "port": 443}
+    webhook = {"clientConfig": {"service": service}, "conversionReviewVersions": ["v1"]}
+    return {"strategy": "Webhook", "webhook": webhook}
 
 
 def _column(column: Column) -> Json:

@@ -1,7 +1,7 @@
 """JSON log lines on stdout with the keys `ts`, `level`, `caller`, `msg` and whatever the call adds.
 
 The programs' wiring calls `configure` once; everybody in boundaries and loops uses `get_logger` (and never imports
-structlog itself, see below). Values that are not JSON are written as their `str`, so a `secret.Secret` prints as `***`.
+structlog itself, see below); the level can be changed while they run. Values that are not JSON are written as their `str`, so a `secret.Secret` prints as `***`.
 """
 
 import datetime as dt
@@ -9,6 +9,7 @@ import enum
 import json
 import logging
 import sys
+from collections.abc import Callable
 from typing import TextIO
 
 # structlog.dev imports rich when it is there, for coloured tracebacks that JSON lines never show: 4 MiB of a daemon.
@@ -46,6 +47,18 @@ _FIRST = ("ts", "level", "caller", "msg")
 _NAMES = {"warning": "warn", "critical": "error", "exception": "error"}
 
 
+class _Lines:
+    """Where log lines go, from which level on, and who wants to know when that changes."""
+
+    def __init__(self) -> None:
+        self.level = Level.INFO
+        self.out: TextIO = sys.stdout
+        self.hooks: list[Callable[[Level], None]] = []
+
+
+_lines = _Lines()
+
+
 def get_logger() -> typing.FilteringBoundLogger:
     """A logger for a module; may be taken before `configure`."""
     logger: typing.FilteringBoundLogger = structlog.get_logger()
@@ -54,7 +67,29 @@ def get_logger() -> typing.FilteringBoundLogger:
 
 def configure(level: Level, stream: TextIO | None = None) -> None:
     """Sends our log lines, and those of libraries, to `stream` (stdout), from `level` upwards."""
-    out = sys.stdout if stream is None else stream
+    _lines.out = sys.stdout if stream is None else stream
+    _configure(level)
+
+
+def current_level() -> Level:
+    """From which level on lines are written."""
+    return _lines.level
+
+
+def set_level(level: Level) -> None:
+    """Changes the level from the next line on, and tells every hook, also when it is the same again."""
+    _configure(level)
+    for hook in tuple(_lines.hooks):
+        hook(level)
+
+
+def on_level(hook: Callable[[Level], None]) -> None:
+    """`hook` is called with the level at every `set_level`: for whoever logs in another process."""
+    _lines.hooks.append(hook)
+
+
+def _configure(level: Level) -> None:
+    _lines.level, out = level, _lines.out
     threshold = _THRESHOLDS[level]
     structlog.configure(
         processors=[

@@ -45,6 +45,12 @@ KINDS = MappingProxyType(
                 "validatingwebhookconfigurations",
                 is_namespaced=False,
             ),
+            Kind(
+                "CustomResourceDefinition",
+                "apiextensions.k8s.io/v1",
+                "customresourcedefinitions",
+                is_namespaced=False,
+            ),
             Kind("BFDProfile", METALLB, "bfdprofiles"),
             Kind("BGPAdvertisement", METALLB, "bgpadvertisements"),
             Kind("BGPPeer", "metallb.io/v1beta2", "bgppeers"),

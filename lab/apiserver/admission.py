@@ -4,23 +4,20 @@
 make; a webhook that objects ends the request. Must never write: `writes` does, afterwards.
 """
 
-import base64
 import functools
-import ssl
 import uuid
 from dataclasses import dataclass, replace
 from typing import Any
 
-import aiohttp
-
-from lab.apiserver import admission_rules, conversion, reads, refusal, request, writes
+from lab.apiserver import admission_rules, conversion, converting, reads, refusal, request, webhook_calls, writes
 from lab.apiserver.admission_rules import Write
 from lab.apiserver.backend import Backend
 from lab.apiserver.bodies import FieldCheck
 from lab.apiserver.kinds import Kind
-from lab.apiserver.objects import Json, encode
+from lab.apiserver.objects import Json
 from lab.apiserver.refusal import ApiError
 from lab.apiserver.store import Entry
+from lab.apiserver.webhook_calls import CallError
 
 _ATTEMPTS = 5
 _OPERATIONS = {
@@ -32,10 +29,6 @@ _OPERATIONS = {
 }
 # These are never reviewed: a webhook must not be able to lock out its own repair.
 _EXEMPT = "admissionregistration.k8s.io"
-
-
-class _CallError(Exception):
-    """A webhook did not answer, or not with a review."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +63,7 @@ class Admission:
             return
         for _ in range(_ATTEMPTS):
             version = self._version(call)
-            for change in self._changes(call, verb, check):
+            for change in await converting.settled(lambda: self._changes(call, verb, check)):
                 await self._ask_all(call, verb, change, check)
             if self._version(call) == version:
                 return
@@ -122,12 +115,15 @@ class Admission:
             wanted = admission_rules.wanted_as(webhook, write)
             if wanted is None:
                 continue
-            new, old = (None if each is None else _as(kind, wanted, each) for each in (change.new, change.old))
+            new, old = [
+                None if each is None else await converting.settled(functools.partial(_as, kind, wanted, each))
+                for each in (change.new, change.old)
+            ]
             uid = str(uuid.uuid4())
             body = admission_rules.review(uid, write, wanted, change.name, new, old, dry_run=dry_run)
             try:
                 response = await _call(webhook, body)
-            except _CallError as error:
+            except CallError as error:
                 if webhook["failurePolicy"] == "Ignore":
                     continue
                 text = f'failed calling webhook "{webhook["name"]}": failed to call webhook: {error}'
@@ -154,40 +150,16 @@ def _denial(name: str, status: Json) -> ApiError:
     return ApiError(max(int(status.get("code") or 0), 400), status.get("reason") or "", text)
 
 
-@functools.lru_cache(maxsize=16)
-def _trusting(bundle: str) -> ssl.SSLContext:
-    return ssl.create_default_context(cadata=base64.b64decode(bundle).decode() if bundle else None)
-
-
 async def _call(webhook: Json, review: Json) -> Json:
-    client = webhook["clientConfig"]
-    if not client.get("url"):
-        raise _CallError(f'service "{client["service"]["name"]}" not found')  # nothing here routes to Services
-    timeout = webhook["timeoutSeconds"]
-    where = f"{client['url']}?timeout={timeout}s"
-    limit = aiohttp.ClientTimeout(total=timeout)
-    headers = {"Content-Type": "application/json"}
-    try:
-        context = _trusting(client.get("caBundle") or "")
-        async with (
-            aiohttp.ClientSession(timeout=limit) as session,
-            session.post(where, data=encode(review), headers=headers, ssl=context) as answer,
-        ):
-            if answer.status != 200:
-                text = (await answer.text()).strip()
-                raise _CallError(f'Post "{where}": status {answer.status}: {text}')
-            found = await answer.json(content_type=None)
-    except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-        raise _CallError(f'Post "{where}": {error or "context deadline exceeded"}') from error
-    return _response(found, review)
+    return _response(await webhook_calls.call(webhook["clientConfig"], review, webhook["timeoutSeconds"]), review)
 
 
 def _response(found: Any, review: Json) -> Json:
     response: Any = found.get("response") if isinstance(found, dict) else None
     if not isinstance(response, dict):
-        raise _CallError("webhook response is not an AdmissionReview")
+        raise CallError("webhook response is not an AdmissionReview")
     if (found.get("apiVersion"), found.get("kind")) != (review["apiVersion"], review["kind"]):
-        raise _CallError(f"expected webhook response of {review['apiVersion']}, Kind={review['kind']}")
+        raise CallError(f"expected webhook response of {review['apiVersion']}, Kind={review['kind']}")
     if response.get("uid") != review["request"]["uid"]:
-        raise _CallError(f'expected response.uid="{review["request"]["uid"]}"')
+        raise CallError(f'expected response.uid="{review["request"]["uid"]}"')
     return response

@@ -95,6 +95,8 @@ def _metadata_only(document: Json) -> Json:
 
 def listing(kind: Kind, entries: Iterable[Entry], list_meta: Json, form: Form) -> bytes:
     """The bytes of a list in the wanted form."""
+    entries = tuple(entries)
+    conversion.require(kind, (entry.document for entry in entries))
     if form.is_table:
         return encode(as_table(kind, (served(kind, entry) for entry in entries), form, list_meta), form)
     if form.kind_as:

@@ -100,7 +100,7 @@ class Backend:
                 raise refusal.already_exists(kind.plural, kind.group, found["name"])
         found["uid"] = objects.new_uid()
         found["creationTimestamp"] = objects.timestamp()
-        stored = conversion.to_stored(kind, document)
+        stored = conversion.to_shape(kind, document)
         strategy = self.strategy(kind)
         strategy.defaults(stored)
         errors = metadata_errors(stored, None, strategy.name_errors, namespaced=kind.namespaced)
@@ -113,11 +113,12 @@ class Backend:
         errors = strategy.on_create(stored, kind)
         errors += strategy.check(stored, None)
         self._refuse(kind, found["name"], errors)
+        stored = self._kept(kind, stored)
         return stored if options.dry_run else self._put(kind, stored)
 
     def update(self, kind: Kind, entry: Entry, document: Json, options: WriteOptions) -> Json:
         """Keeps a changed object (in served form) over its present entry and returns it as kept, in stored form."""
-        old = entry.document
+        old = conversion.to_served(kind, entry.document) if kind.custom else entry.document
         found = meta(document)
         tidy_metadata(document)
         self._check_version(kind, entry, found)
@@ -130,7 +131,7 @@ class Backend:
             if field in old["metadata"]:
                 found[field] = old["metadata"][field]
         found["resourceVersion"] = str(entry.version)
-        stored = conversion.to_stored(kind, document)
+        stored = conversion.to_shape(kind, document)
         strategy = self.strategy(kind)
         strategy.defaults(stored)
         errors = metadata_errors(stored, old, strategy.name_errors, namespaced=kind.namespaced)
@@ -139,11 +140,20 @@ class Backend:
         errors += strategy.on_update(stored, old, kind, options.subresource)
         errors += strategy.check(stored, old)
         self._refuse(kind, found["name"], errors)
-        if _is_same(stored, old):
-            return old
+        stored = self._kept(kind, stored)
+        if _is_same(stored, entry.document):
+            return entry.document
         if options.dry_run:
             return stored
         return self._put(kind, stored) if not self._is_finished(kind, stored) else self._remove(kind, entry, stored)
+
+    def _kept(self, kind: Kind, document: Json) -> Json:
+        """What the store will keep of a document that passed the rules; it can be served to who sent it."""
+        if not kind.custom:
+            return document
+        stored = conversion.to_stored(kind, document)
+        conversion.to_served(kind, stored)
+        return stored
 
     def delete(self, kind: Kind, namespace: str, name: str, options: DeleteOptions) -> tuple[Json, bool]:
         """Deletes an object or marks it as being deleted: (what is left of it, whether it is gone)."""

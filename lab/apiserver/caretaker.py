@@ -9,6 +9,7 @@ import traceback
 
 from lab.apiserver import crds, objects
 from lab.apiserver.backend import Backend, DeleteOptions, WriteOptions
+from lab.apiserver.converting import Converter
 from lab.apiserver.kinds import Kind
 from lab.apiserver.objects import Json, meta
 from lab.apiserver.refusal import ApiError
@@ -34,6 +35,7 @@ class Caretaker:
         self._waiting: dict[str, Place] = {}  # uid -> owner that is gone once its dependants are
         self._dependants: dict[str, set[Place]] = {}  # owner uid -> objects that name it
         self._uids: set[str] = set()
+        self._converters: dict[str, Converter] = {}
         backend.observers.append(self.observe)
 
     def observe(self, storage: str, change: Change) -> None:
@@ -121,7 +123,16 @@ class Caretaker:
             document = entry.fresh()
             meta(document).setdefault("finalizers", []).append(crds.CLEANUP)
             self._update(self._crd_kind, entry, document, "")
-        self._backend.registry.define(name, crds.kinds_of(document))
+        self._backend.registry.define(name, crds.kinds_of(document, self._converter(name)))
+
+    def _converter(self, name: str) -> Converter:
+        """The conversions of a definition; the same one for as long as it exists, so that watches follow its changes."""
+
+        def spec() -> Json:
+            entry = self._backend.store.get(_CRDS, ("", name))
+            return entry.document["spec"] if entry is not None else {}
+
+        return self._converters.setdefault(name, Converter(spec))
 
     def _remove_definition(self, name: str, entry: Entry, document: Json) -> None:
         kind = self._backend.registry.by_storage(name)

@@ -128,6 +128,8 @@ CORE: dict[str, tuple[CoreField, ...]] = {
         _map("status.addresses", "type", merge="type"),
         _conditions(),
     ),
+    "NetworkPolicy": (*_inline("spec"), *_atomic("spec.podSelector")),
+    "PodDisruptionBudget": (*_inline("spec", "status"), *_atomic("spec.selector"), _conditions()),
     "Pod": (
         *_inline("status"),
         *_pod_spec("spec"),
@@ -154,6 +156,7 @@ CORE: dict[str, tuple[CoreField, ...]] = {
         *_atomic("imagePullSecrets"),
     ),
     "StatefulSet": (*_workload(), *_inline("spec.updateStrategy")),
+    "ValidatingWebhookConfiguration": (_map("webhooks", "name", merge="name"),),
 }
 
 

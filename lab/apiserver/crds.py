@@ -4,7 +4,8 @@
 """
 
 from lab.apiserver import objects, schema
-from lab.apiserver.fielderrors import FieldError, invalid, not_supported, required
+from lab.apiserver.converting import Converter
+from lab.apiserver.fielderrors import FieldError, forbidden, invalid, not_supported, required
 from lab.apiserver.kinds import Column, CustomPart, Kind
 from lab.apiserver.objects import Json, meta
 from lab.apiserver.registry import version_rank
@@ -24,7 +25,10 @@ class CrdStrategy(Strategy):
             names["singular"] = names.get("kind", "").lower()
         if not names.get("listKind") and names.get("kind"):
             names["listKind"] = f"{names['kind']}List"
-        spec.setdefault("conversion", {"strategy": "None"})
+        conversion = spec.setdefault("conversion", {"strategy": "None"})
+        service = ((conversion.get("webhook") or {}).get("clientConfig") or {}).get("service")
+        if service is not None:
+            service.setdefault("port", 443)
 
     def on_create(self, document: Json, kind: Kind) -> list[FieldError]:
         """Prepares a new object."""
@@ -59,9 +63,38 @@ class CrdStrategy(Strategy):
             if not (version.get("schema") or {}).get("openAPIV3Schema"):
                 path = f"spec.versions[{index}].schema.openAPIV3Schema"
                 errors.append(required(path, "schemas are required"))
+        errors += _conversion_errors(spec["conversion"])
+        stored = (document.get("status") or {}).get("storedVersions") or ()
+        gone = [name for name in stored if name not in {version["name"] for version in versions}]
+        if gone:
+            text = "must appear in spec.versions"
+            errors.append(invalid(f"status.storedVersions[{stored.index(gone[0])}]", gone[0], text))
         if old is not None and spec.get("scope") != old["spec"].get("scope"):
             errors.append(invalid("spec.scope", spec.get("scope"), "field is immutable"))
         return errors
+
+
+def _conversion_errors(conversion: Json) -> list[FieldError]:
+    path = "spec.conversion"
+    webhook = conversion.get("webhook")
+    if conversion.get("strategy") not in {"None", "Webhook"}:
+        return [not_supported(f"{path}.strategy", conversion.get("strategy", ""), ("None", "Webhook"))]
+    if conversion["strategy"] == "None":
+        text = "should not be set when strategy is not set to Webhook"
+        return [forbidden(f"{path}.webhook", text)] if webhook else []
+    if not webhook or not webhook.get("clientConfig"):
+        return [required(f"{path}.webhookClientConfig", "required when strategy is set to Webhook")]
+    errors: list[FieldError] = []
+    client = webhook["clientConfig"]
+    if bool(client.get("url")) == bool(client.get("service")):
+        errors.append(required(f"{path}.webhookClientConfig", "exactly one of url or service is required"))
+    versions = webhook.get("conversionReviewVersions")
+    if not versions:
+        errors.append(required(f"{path}.conversionReviewVersions"))
+    elif not {"v1", "v1beta1"} & set(versions):
+        text = "must include at least one of v1, v1beta1"
+        errors.append(invalid(f"{path}.conversionReviewVersions", versions, text))
+    return errors
 
 
 class CustomStrategy(Strategy):
@@ -110,8 +143,8 @@ class CustomStrategy(Strategy):
         return list(schema.validate(document, self._kind.schema, old))
 
 
-def kinds_of(crd: Json) -> tuple[Kind, ...]:
-    """The served versions of an accepted definition."""
+def kinds_of(crd: Json, converter: Converter) -> tuple[Kind, ...]:
+    """The served versions of an accepted definition, with the conversions between them."""
     spec = crd["spec"]
     names = spec["names"]
     storage_version = next(version["name"] for version in spec["versions"] if version.get("storage"))
@@ -135,6 +168,7 @@ def kinds_of(crd: Json) -> tuple[Kind, ...]:
             },
             custom=CustomPart(
                 schema=version["schema"]["openAPIV3Schema"],
+                converter=converter,
                 columns=tuple(_column(item) for item in version.get("additionalPrinterColumns") or ()),
                 storage_api_version=f"{spec['group']}/{storage_version}",
             ),

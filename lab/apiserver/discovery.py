@@ -14,8 +14,16 @@ AGGREGATED = ("v2",)
 _SUBRESOURCE_VERBS = ("get", "patch", "update")
 
 
-def _verbs(subresource: str) -> list[str]:
-    return ["update"] if subresource == "finalize" else list(_SUBRESOURCE_VERBS)
+def verbs(subresource: str) -> tuple[str, ...]:
+    """What can be done with a subresource."""
+    return {"status": _SUBRESOURCE_VERBS, "token": ("create",)}.get(subresource, ("update",))
+
+
+def _answers(kind: Kind, subresource: str) -> Json:
+    """The type of what a subresource answers."""
+    if subresource == "token":
+        return {"group": "authentication.k8s.io", "version": "v1", "kind": "TokenRequest"}
+    return {"group": kind.group, "version": kind.version, "kind": kind.kind}
 
 
 def versions_of_core(address: str) -> Json:
@@ -54,8 +62,9 @@ def resources(registry: Registry, group_name: str, version: str) -> Json:
                 "name": f"{kind.plural}/{subresource}",
                 "singularName": "",
                 "namespaced": kind.namespaced,
-                "kind": kind.kind,
-                "verbs": _verbs(subresource),
+                **({} if subresource != "token" else {"group": "authentication.k8s.io", "version": "v1"}),
+                "kind": _answers(kind, subresource)["kind"],
+                "verbs": list(verbs(subresource)),
             }
             for subresource in kind.subresources
         ]
@@ -124,6 +133,7 @@ def _aggregated_resource(kind: Kind) -> Json:
         resource["categories"] = list(kind.categories)
     if kind.subresources:
         resource["subresources"] = [
-            {"subresource": name, "responseKind": own, "verbs": _verbs(name)} for name in kind.subresources
+            {"subresource": name, "responseKind": _answers(kind, name), "verbs": list(verbs(name))}
+            for name in kind.subresources
         ]
     return resource

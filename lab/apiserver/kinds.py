@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from lab.apiserver import builtin_schema
+from lab.apiserver.converting import Converter
 from lab.apiserver.objects import Json
 
 ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
@@ -27,11 +28,11 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class CustomPart:
-    """What only custom resources have: the version's schema, columns and selectable fields."""
+    """What only custom resources have: the version's schema and columns, and how versions become each other."""
 
     schema: Json
+    converter: Converter
     columns: tuple[Column, ...] = ()
-    selectable: tuple[str, ...] = ()
     storage_api_version: str = ""
 
 
@@ -204,7 +205,15 @@ BUILT_IN: tuple[Kind, ...] = (
         labels=_POD_LABELS,
     ),
     _kind("", "Secret", "secrets", "V1Secret", labels={"type": "type"}),
-    _kind("", "ServiceAccount", "serviceaccounts", "V1ServiceAccount", short=("sa",), returns_deleted=True),
+    _kind(
+        "",
+        "ServiceAccount",
+        "serviceaccounts",
+        "V1ServiceAccount",
+        short=("sa",),
+        subresources=("token",),
+        returns_deleted=True,
+    ),
     _kind(
         "",
         "Service",
@@ -274,6 +283,29 @@ BUILT_IN: tuple[Kind, ...] = (
         "V1ValidatingWebhookConfiguration",
         namespaced=False,
         categories=("api-extensions",),
+        generation=True,
+        blind_update=False,
+    ),
+    _kind("rbac.authorization.k8s.io", "ClusterRole", "clusterroles", "V1ClusterRole", namespaced=False),
+    _kind(
+        "rbac.authorization.k8s.io",
+        "ClusterRoleBinding",
+        "clusterrolebindings",
+        "V1ClusterRoleBinding",
+        namespaced=False,
+    ),
+    _kind("rbac.authorization.k8s.io", "Role", "roles", "V1Role"),
+    _kind("rbac.authorization.k8s.io", "RoleBinding", "rolebindings", "V1RoleBinding"),
+    _kind(
+        "networking.k8s.io", "NetworkPolicy", "networkpolicies", "V1NetworkPolicy", short=("netpol",), generation=True
+    ),
+    _kind(
+        "policy",
+        "PodDisruptionBudget",
+        "poddisruptionbudgets",
+        "V1PodDisruptionBudget",
+        short=("pdb",),
+        subresources=("status",),
         generation=True,
         blind_update=False,
     ),

@@ -178,5 +178,19 @@ MESSAGES: dict[str, Table] = {
         (5, "dryRun", "*string"),
     ),
     "Preconditions": _numbered((1, "uid", "string?"), (2, "resourceVersion", "string?")),
+    "TokenRequest": _numbered(
+        (1, "metadata", "ObjectMeta"), (2, "spec", "TokenRequestSpec"), (3, "status", "TokenRequestStatus")
+    ),
+    "TokenRequestSpec": _numbered(
+        (1, "audiences", "*string"),
+        (3, "boundObjectRef", "BoundObjectReference?"),
+        (4, "expirationSeconds", "int?"),
+    ),
+    "TokenRequestStatus": _numbered((1, "token", "string"), (2, "expirationTimestamp", "time")),
+    "BoundObjectReference": _numbered(
+        (1, "kind", "string"), (2, "apiVersion", "string"), (3, "name", "string"), (4, "uid", "string")
+    ),
 }
-ROOTS = frozenset({"Namespace", "ConfigMap", "Secret", "ServiceAccount", "Service", "Deployment", "DeleteOptions"})
+ROOTS = frozenset(
+    {"Namespace", "ConfigMap", "Secret", "ServiceAccount", "Service", "Deployment", "DeleteOptions", "TokenRequest"}
+)

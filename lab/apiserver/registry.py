@@ -54,8 +54,10 @@ class Registry:
         return sorted(served, key=lambda kind: kind.plural)
 
     def by_storage(self, storage: str) -> Kind | None:
-        """Any kind kept under a storage name: enough for deleting."""
-        return next((kind for kind in self._served.values() if kind.storage == storage), None)
+        """A kind kept under a storage name, in the version it is kept in where that is served."""
+        found = [kind for kind in self._served.values() if kind.storage == storage]
+        kept = [kind for kind in found if kind.custom and kind.api_version == kind.custom.storage_api_version]
+        return next(iter(kept or found), None)
 
 
 def version_rank(version: str) -> tuple[int, int, int, str]:

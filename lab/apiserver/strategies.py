@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from lab.apiserver.service_network import ServiceNetwork
 
 IMMUTABLE = "field is immutable"
+_RIGHTS = ("clusterroles", "clusterrolebindings", "roles", "rolebindings")
 
 
 class Strategy:
@@ -362,9 +363,24 @@ class WorkloadStrategy(Strategy):
         return errors
 
 
+class RightsStrategy(Strategy):
+    """rbac.authorization.k8s.io: kept, not enforced."""
+
+    def name_errors(self, name: str) -> list[str]:
+        """Why a name is not allowed."""
+        return objects.path_segment_errors(name)
+
+    def check(self, document: Json, old: Json | None) -> list[FieldError]:
+        """What is invalid."""
+        role = document.get("roleRef")
+        if old is not None and role != old.get("roleRef"):
+            return [invalid("roleRef", role, "cannot change roleRef")]
+        return []
+
+
 def built_in(network: "ServiceNetwork") -> dict[str, Strategy]:
     """The strategies by storage name."""
-    data, workload = DataStrategy(), WorkloadStrategy()
+    data, workload, rights = DataStrategy(), WorkloadStrategy(), RightsStrategy()
     return {
         "services": ServiceStrategy(network),
         "namespaces": NamespaceStrategy(),
@@ -377,4 +393,5 @@ def built_in(network: "ServiceNetwork") -> dict[str, Strategy]:
         "leases.coordination.k8s.io": LeaseStrategy(),
         "deployments.apps": workload,
         "daemonsets.apps": workload,
+        **{f"{each}.rbac.authorization.k8s.io": rights for each in _RIGHTS},
     }

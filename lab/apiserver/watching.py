@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 
-from lab.apiserver import answers, objects, reads, refusal, request
+from lab.apiserver import answers, conversion, converting, objects, reads, refusal, request
 from lab.apiserver.answers import Form
 from lab.apiserver.objects import Json
 from lab.apiserver.request import Target
@@ -82,7 +82,12 @@ class Watch:
         ends = time.monotonic() + options.seconds
         position = self._store.version
         if not options.version or options.initial_events:
-            for entry in self._initial():
+            initial = self._initial()
+            refused = await self._convert(initial)
+            if refused:
+                yield refused
+                return
+            for entry in initial:
                 yield self._event("ADDED", entry)
             if options.initial_events and options.bookmarks:
                 yield self._bookmark(position, {_INITIAL_END: "true"})
@@ -97,6 +102,12 @@ class Watch:
             try:
                 changes = self._shelf.since(position)
             except HistoryGoneError:
+                return
+            refused = await self._convert(
+                [each for change in changes for each in (change.entry, change.previous) if each is not None]
+            )
+            if refused:
+                yield refused
                 return
             for number, change in enumerate(changes, 1):
                 line = self._change(change)
@@ -118,6 +129,15 @@ class Watch:
             await self._shelf.wait(min(ends, next_bookmark if options.bookmarks else ends) - now)
         if options.bookmarks and not self._shelf.closed:
             yield self._bookmark(max(position, self._store.version), {})
+
+    async def _convert(self, entries: list[Entry]) -> bytes | None:
+        """Learns how these look in the client's version; the event that ends the watch when nobody can say."""
+        documents = [entry.document for entry in entries]
+        try:
+            await converting.settled(lambda: conversion.require(self._target.kind, documents))
+        except refusal.ApiError as error:
+            return _line("ERROR", objects.encode(error.status))
+        return None
 
     def _initial(self) -> list[Entry]:
         kind = self._target.kind

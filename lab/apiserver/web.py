@@ -26,6 +26,7 @@ from lab.apiserver import (
 )
 from lab.apiserver.backend import Backend
 from lab.apiserver.bodies import FieldCheck
+from lab.apiserver.converting import settled
 from lab.apiserver.kinds import SERVER_VERSION
 from lab.apiserver.objects import Json
 from lab.apiserver.refusal import ApiError
@@ -45,6 +46,7 @@ class Surface:
         self._backend = backend
         self._bookmark_seconds = bookmark_seconds
         self._admission = admission.Admission(backend)
+        self._reviews = reviews.Reviews(backend.store)
 
     def application(self) -> web.Application:
         """The application to serve."""
@@ -101,11 +103,9 @@ class Surface:
             verb = "deletecollection"
         if is_collection and verb == "get":
             verb = "list"
-        if target.subresource:
-            allowed: tuple[str, ...] = ("get", "update", "patch") if target.subresource == "status" else ("update",)
-        else:
-            allowed = target.kind.verbs
-        misplaced = (verb == "create") != is_collection if verb in {"create", "update", "patch"} else False
+        allowed = discovery.verbs(target.subresource) if target.subresource else target.kind.verbs
+        is_below = is_collection or target.subresource == "token"
+        misplaced = (verb == "create") != is_below if verb in {"create", "update", "patch"} else False
         needs_home = target.kind.namespaced and not target.namespace and verb not in {"list", "watch"}
         if verb not in allowed or misplaced or needs_home:
             raise refusal.method_not_allowed()
@@ -122,9 +122,10 @@ class Surface:
             return await self._watch(http, target, form)
         if verb == "list":
             portion = reads.list_portion(self._backend.store, target, http.query)
-            return _bytes(answers.listing(kind, portion.entries, portion.list_meta, form), form)
+            body = await settled(lambda: answers.listing(kind, portion.entries, portion.list_meta, form))
+            return _bytes(body, form)
         entry = self._backend.entry(kind, target.namespace, target.name)
-        return _bytes(answers.entry_bytes(kind, entry, form), form)
+        return _bytes(await settled(lambda: answers.entry_bytes(kind, entry, form)), form)
 
     async def _watch(self, http: web.Request, target: Target, form: answers.Form) -> web.StreamResponse:
         watch = Watch(self._backend.store, target, http.query, form, self._bookmark_seconds)
@@ -149,27 +150,32 @@ class Surface:
             user_agent=http.headers.get(hdrs.USER_AGENT, ""),
         )
         kind, check = target.kind, bodies.field_check(http.query.get("fieldValidation", ""))
-        await self._admission.review(call, verb, check)
+        if target.subresource != "token":
+            await self._admission.review(call, verb, check)
         code = 200
         match verb:
+            case "create" if target.subresource:
+                account = self._backend.entry(kind, target.namespace, target.name).document
+                asked = bodies.parse(call.body, call.content_type)
+                document = self._reviews.issue(account, asked if isinstance(asked, dict) else {})
+                return _bytes(answers.encode(document, form), form, 201, check)
             case "create" if kind.verbs == ("create",):
-                document, code = (
-                    reviews.answer(kind, bodies.read_object(call.body, call.content_type, kind, check)),
-                    201,
-                )
+                asked = bodies.read_object(call.body, call.content_type, kind, check)
+                document, code = self._reviews.answer(kind, asked), 201
             case "create":
-                document, code = writes.create(self._backend, call, check), 201
+                document, code = await settled(lambda: writes.create(self._backend, call, check)), 201
             case "update":
-                document, is_new = writes.replace_one(self._backend, call, check)
+                document, is_new = await settled(lambda: writes.replace_one(self._backend, call, check))
                 code = 201 if is_new else 200
             case "patch":
-                document, is_new = writes.patch_one(self._backend, call, check)
+                document, is_new = await settled(lambda: writes.patch_one(self._backend, call, check))
                 code = 201 if is_new else 200
             case "delete":
-                document = writes.delete_one(self._backend, call)
+                document = await settled(lambda: writes.delete_one(self._backend, call))
             case _:
-                portion = writes.delete_many(self._backend, call)
-                return _bytes(answers.listing(kind, portion.entries, portion.list_meta, form), form, check=check)
+                portion = await settled(lambda: writes.delete_many(self._backend, call))
+                body = await settled(lambda: answers.listing(kind, portion.entries, portion.list_meta, form))
+                return _bytes(body, form, check=check)
         if document.get("kind") != "Status":
             document = answers.one(kind, document, form)
         return _bytes(answers.encode(document, form), form, code, check)

@@ -257,6 +257,7 @@ def delete_options(call: Call) -> DeleteOptions:
 def delete_one(backend: Backend, call: Call) -> Json:
     """DELETE of one: the object where it stays or its kind shows it, else a Status."""
     target, kind = call.target, call.target.kind
+    conversion.require(kind, [backend.entry(kind, target.namespace, target.name).document])
     left, is_gone = backend.delete(kind, target.namespace, target.name, delete_options(call))
     if not is_gone or kind.returns_deleted:
         return conversion.to_served(kind, left)
@@ -275,6 +276,7 @@ def delete_many(backend: Backend, call: Call) -> reads.Portion:
     kind = call.target.kind
     options = delete_options(call)
     portion = reads.list_portion(backend.store, call.target, call.query)
+    conversion.require(kind, [entry.document for entry in portion.entries])
     for entry in portion.entries:
         if backend.store.get(kind.storage, entry.key) is not None:
             backend.delete(kind, entry.key[0], entry.key[1], options)

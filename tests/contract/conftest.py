@@ -110,6 +110,20 @@ def kube_api(tmp_path_factory):
             yield kube
 
 
+@pytest.fixture(scope="session")
+def own_api(tmp_path_factory):
+    """A second server, real or embedded, for tests that change what the whole cluster shares: definitions, rights."""
+    assets = pathlib.Path(os.environ.get("KUBEBUILDER_ASSETS") or "/nonexistent")
+    state = tmp_path_factory.mktemp("own-api")
+    if apiserver_real.is_given(assets):
+        running = apiserver_real.start(assets, state)
+        yield from_kubeconfig(running.server.kubeconfig, "real")
+        running.stop()
+    else:
+        with embedded(state) as kube:
+            yield kube
+
+
 @dataclasses.dataclass(frozen=True)
 class Answer:
     status: int

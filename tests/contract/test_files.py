@@ -1,5 +1,7 @@
 """Files are replaced in one step and keep their mode."""
 
+import os
+
 import pytest
 
 from frr_adapter.boundary import files
@@ -23,6 +25,19 @@ def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path):
         files.write_atomic(path, "\udcff")
     assert path.read_text() == "one\n"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_directory_that_is_shared_with_a_group_gives_it_the_file_each_time(tmp_path):
+    try:
+        os.chown(tmp_path, -1, 102)
+    except OSError:
+        pytest.skip("needs the superuser, to give a directory to a group")
+    path = tmp_path / "frr.conf"
+    for mode, wanted in ((0o2777, 0o640), (0o2777, 0o640), (0o755, 0o600)):
+        tmp_path.chmod(mode)
+        files.write_atomic(path, "one\n")
+        assert path.stat().st_mode & 0o777 == wanted
+        assert (path.stat().st_gid == 102) == bool(mode & 0o2000)
 
 
 def test_templates_are_read_by_name(tmp_path):

@@ -69,9 +69,17 @@ class Controller:
                 for line in self.lines:
                     if line["msg"] == message:
                         return line
-                text = await self._process.stdout.readline()
-                assert text, f"the controller ended; it said {self.lines}"
-                self.lines.append(json.loads(text))
+                await self.next()
+
+    async def next(self):
+        """Waits for one more line."""
+        text = await self._process.stdout.readline()
+        assert text, f"the controller ended; it said {self.lines}"
+        self.lines.append(json.loads(text))
+
+    def count(self, message):
+        """How often it said this so far."""
+        return sum(line["msg"] == message for line in self.lines)
 
     async def stop(self):
         self._process.terminate()

@@ -59,7 +59,7 @@ class Replica:
     def __init__(self, world, time, *flags):
         self.known = store.Store(("Node",))
         self.server = Server(world)
-        self.reviewing = reviewing.Reviewing(world, time, settings.parse(list(flags), {}), self.known)
+        self.reviewing = reviewing.Reviewing(world, time, settings.parse(list(flags), {}), self.known, notice_seconds=0)
         self.reviewing.connect(self.server)
 
 
@@ -203,3 +203,81 @@ async def test_a_review_reads_what_exists_now(world, time):
         503,
         b"cannot read what exists: 500 InternalError: no etcd\n",
     )
+
+
+DEFINITION = refs.ObjectRef("CustomResourceDefinition", "", "bgppeers.metallb.io")
+
+
+def definition(**client):
+    webhook = {"clientConfig": client, "conversionReviewVersions": ["v1"]}
+    spec = {"conversion": {"strategy": "Webhook", "webhook": webhook}, "group": "metallb.io"}
+    return {"kind": "CustomResourceDefinition", "metadata": {"name": DEFINITION.name}, "spec": spec}
+
+
+def bundle_of(world):
+    return world.read(DEFINITION)["spec"]["conversion"]["webhook"]["clientConfig"].get("caBundle")
+
+
+async def test_the_conversion_trusts_us_and_nothing_else_of_the_definition_changes(world, time):
+    replica = Replica(world, time)
+    ours = {"name": "metallb-webhook-service", "namespace": NS, "path": "/convert", "port": 443}
+    world.put(definition(service=ours))
+    await replica.reviewing.settle()
+    assert bundle_of(world) == data(world)["ca.crt"]
+    kept = world.read(DEFINITION)["spec"]
+    assert kept == definition(service=ours, caBundle=bundle_of(world))["spec"]
+    writes = len(world.writes)
+    await replica.reviewing.settle()
+    assert len(world.writes) == writes
+    world.put(definition(service=ours, caBundle="b2xk"))
+    await replica.reviewing.settle()
+    assert bundle_of(world) == data(world)["ca.crt"]
+
+
+@pytest.mark.parametrize(
+    "client",
+    [
+        {"service": {"name": "metallb-webhook-service", "namespace": "other"}},
+        {"service": {"name": "other", "namespace": NS}},
+        {"url": "https://conversion.example/convert"},
+        {"url": "nowhere"},
+        {},
+    ],
+)
+async def test_the_conversion_of_others_is_left_alone(world, time, client):
+    world.put(definition(**client))
+    await Replica(world, time).reviewing.settle()
+    assert world.read(DEFINITION)["spec"] == definition(**client)["spec"]
+
+
+@pytest.mark.parametrize("conversion", [{"strategy": "None"}, None])
+async def test_a_definition_without_conversion_stays_so(world, time, conversion):
+    spec = {"conversion": conversion} if conversion else {}
+    world.put({"kind": "CustomResourceDefinition", "metadata": {"name": DEFINITION.name}, "spec": spec})
+    await Replica(world, time).reviewing.settle()
+    assert world.read(DEFINITION)["spec"] == spec
+
+
+async def test_who_may_not_see_definitions_reviews_all_the_same(world, time):
+    forbidden = errors.KubernetesError(403, "Forbidden", "no")
+    world.refuse = lambda _method, path: forbidden if "customresourcedefinitions" in path else None
+    replica = Replica(world, time)
+    await replica.reviewing.settle()
+    await replica.reviewing.settle()
+    assert len(replica.server.served) == 1
+    world.refuse = lambda _method, path: (
+        errors.KubernetesError(500, "InternalError", "no") if "customresourcedefinitions" in path else None
+    )
+    with pytest.raises(errors.KubernetesError):
+        await replica.reviewing.settle()
+
+
+async def test_conversions_need_no_listing(world, time):
+    replica = Replica(world, time)
+    peer = {"apiVersion": "metallb.io/v1beta1", "kind": "BGPPeer", "metadata": {"name": "p"}, "spec": {"myASN": 1}}
+    request = {"uid": "1", "desiredAPIVersion": "metallb.io/v1beta2", "objects": [peer]}
+    body = json.dumps({"apiVersion": "apiextensions.k8s.io/v1", "kind": "ConversionReview", "request": request})
+    status, answer = await replica.reviewing.review("/convert", body.encode())
+    (made,) = json.loads(answer)["response"]["convertedObjects"]
+    assert (status, made["apiVersion"]) == (200, "metallb.io/v1beta2")
+    assert (await replica.reviewing.review("/convert", b"?"))[0] == 400

@@ -1,11 +1,13 @@
 import asyncio
 import contextlib
+import http
 import socket
 
 import aiohttp
 import pytest
 
-from frr_adapter.boundary import health, metrics
+from frr_adapter.boundary import health, logs, metrics
+from tests.fakes import log_state
 
 
 class Program:
@@ -100,3 +102,81 @@ async def test_port_zero_is_off():
 async def test_a_given_port_is_used_and_a_taken_one_refused():
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(OSError, match="in use"):
         await health.HttpServer.start("127.0.0.1", taken.getsockname()[1], {})
+
+
+@pytest.fixture
+async def leveled():
+    running = await health.HttpServer.listen("127.0.0.1", 0, health.level_routes(), health.level_changes())
+    with log_state.kept():
+        yield running
+    await running.close()
+
+
+async def change(server, body, path="/log-level", **more):
+    async with (
+        aiohttp.ClientSession() as session,
+        session.put(f"http://127.0.0.1:{server.port}{path}", data=body, **more) as answer,
+    ):
+        return answer.status, await answer.text()
+
+
+async def test_the_log_level_can_be_read_and_changed(leveled):
+    assert (await ask(leveled, "/log-level"))[:2] == (200, f"{logs.current_level()}\n")
+    for level in logs.Level:
+        assert await change(leveled, f"{level}\n".encode()) == (200, f"{level}\n")
+        assert logs.current_level() is level
+        assert (await ask(leveled, "/log-level"))[:2] == (200, f"{level}\n")
+
+
+async def test_a_level_that_is_none_changes_nothing(leveled):
+    logs.set_level(logs.Level.WARN)
+    assert await change(leveled, b"loud") == (400, 'found "loud"; allowed are all, debug, info, warn, error, none\n')
+    assert (await change(leveled, b"x" * 65))[0] == 400
+    assert (await change(leveled, b"info", path="/readyz"))[0] == 405
+    reader, writer = await asyncio.open_connection("127.0.0.1", leveled.port)
+    writer.write(b"PUT /log-level HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n4\r\ninfo\r\n0\r\n\r\n")
+    assert (await reader.read()).startswith(b"HTTP/1.1 400 ")
+    writer.close()
+    assert logs.current_level() is logs.Level.WARN
+
+
+@pytest.mark.parametrize(
+    ("peer", "is_local"),
+    [
+        (("127.0.0.1", 1), True),
+        (("::1", 1, 0, 0), True),
+        (("::ffff:127.0.0.1", 1, 0, 0), True),
+        (("10.0.0.1", 1), False),
+        (("fe80::1%eth0", 1, 0, 2), False),
+        (("::ffff:10.0.0.1", 1, 0, 0), False),
+        (None, False),
+    ],
+)
+async def test_only_programs_beside_this_one_change_anything(peer, is_local):
+    request = health._parse(b"PUT /log-level HTTP/1.1\r\nContent-Length: 0\r\n\r\n", peer)
+    assert request.is_local is is_local
+    answer = await health._changed(request, asyncio.StreamReader(), lambda _body: health.Answer(200, b""))
+    assert answer.status == (200 if is_local else 403)
+
+
+async def test_a_guard_decides_before_a_route_does():
+    seen = []
+
+    async def guard(request):
+        seen.append((request.path, request.fields["x-who"]))
+        return None if request.fields["x-who"] == "me" else health.Answer(http.HTTPStatus.FORBIDDEN, b"no\n")
+
+    asked = []
+
+    def route():
+        asked.append(True)
+        return health.Answer(http.HTTPStatus.OK, b"yes\n")
+
+    running = await health.HttpServer.listen("127.0.0.1", 0, {"/a": route}, guard=guard)
+    url = f"http://127.0.0.1:{running.port}"
+    async with aiohttp.ClientSession() as session:
+        for path, who, status in (("/a?b=c", "me", 200), ("/a", "you", 403), ("/b", "me", 404)):
+            async with session.get(f"{url}{path}", headers={"X-Who": who}) as answer:
+                assert answer.status == status
+    assert (seen, asked) == ([("/a", "me"), ("/a", "you")], [True])
+    await running.close()

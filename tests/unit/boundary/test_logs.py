@@ -6,20 +6,16 @@ import subprocess
 import sys
 
 import pytest
-import structlog
 
 from frr_adapter import errors, refs, secret
 from frr_adapter.boundary import logs
+from tests.fakes import log_state
 
 
 @pytest.fixture
 def out():
-    stream = io.StringIO()
-    root = logging.getLogger()
-    before = (root.handlers, root.level)
-    yield stream
-    root.handlers, root.level = before
-    structlog.reset_defaults()
+    with log_state.kept():
+        yield io.StringIO()
 
 
 def read(stream: io.StringIO) -> list[dict]:
@@ -106,3 +102,20 @@ def test_rich_is_not_loaded_for_logs_and_stays_importable():
     command = [sys.executable, "-W", "error", "-c", script]
     said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     assert json.loads(said)["msg"] == "said"
+
+
+def test_the_level_changes_while_the_program_runs_and_others_are_told(out):
+    logs.configure(logs.Level.INFO, out)
+    told = []
+    logs.on_level(told.append)
+    log = logs.get_logger()
+    log.debug("one")
+    logs.set_level(logs.Level.DEBUG)
+    log.debug("two")
+    logs.set_level(logs.Level.NONE)
+    log.error("three")
+    logs.set_level(logs.Level.WARN)
+    log.info("four")
+    log.warning("five")
+    assert [line["msg"] for line in read(out)] == ["two", "five"]
+    assert (told, logs.current_level()) == ([logs.Level.DEBUG, logs.Level.NONE, logs.Level.WARN], logs.Level.WARN)

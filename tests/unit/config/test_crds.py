@@ -7,14 +7,15 @@ import msgspec
 import pytest
 import yaml
 
+from controller.core import conversion
 from frr_adapter.api import crds, kinds, wire
 
-CHART = Path(__file__).parents[3] / "charts/frr-adapter/crds"
+CHART = Path(__file__).parents[3] / "charts/frr-adapter/files/crds"
 DOCUMENTS = {document["spec"]["names"]["kind"]: document for document in crds.documents()}
 
 
 def version_of(kind):
-    (version,) = DOCUMENTS[kind]["spec"]["versions"]
+    (version,) = (each for each in DOCUMENTS[kind]["spec"]["versions"] if each["storage"])
     return version
 
 
@@ -159,6 +160,37 @@ def test_defaults_of_the_schema_are_the_defaults_of_the_types(spec_type, kind):
     for field in msgspec.structs.fields(spec_type):
         if "default" in (schema := properties_of(kind)[field.encode_name]):
             assert field.default == schema["default"]
+
+
+def test_the_older_peer_has_the_fields_it_had():
+    stored, older = DOCUMENTS["BGPPeer"]["spec"]["versions"]
+    assert (stored["name"], older["name"]) == ("v1beta2", "v1beta1")
+    assert (older["storage"], older["deprecated"], older["subresources"]) == (False, True, {"status": {}})
+    assert older["deprecationWarning"].startswith("metallb.io/v1beta1 BGPPeer is deprecated; use metallb.io/v1beta2")
+    assert older["additionalPrinterColumns"] == stored["additionalPrinterColumns"]
+    spec = older["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    assert sorted(spec["properties"]) == sorted(conversion.KNOWN_TO_OLD)
+    assert spec["required"] == ["myASN", "peerASN", "peerAddress"]
+    port = {key: value for key, value in spec["properties"]["peerPort"].items() if key != "description"}
+    assert port == {"type": "integer", "minimum": 0, "maximum": 16384}
+    expression = spec["properties"]["nodeSelectors"]["items"]["properties"]["matchExpressions"]["items"]
+    assert expression["required"] == ["key", "operator", "values"]
+    assert expression["properties"]["values"]["minItems"] == 1
+
+
+def test_the_older_peer_is_served_only_where_somebody_converts_it():
+    assert "conversion" not in DOCUMENTS["BGPPeer"]["spec"]
+    assert [each["served"] for each in DOCUMENTS["BGPPeer"]["spec"]["versions"]] == [True, False]
+    converted = crds.documents(crds.Conversion("ours"))
+    for document in converted:
+        kind = document["spec"]["names"]["kind"]
+        if kind != "BGPPeer":
+            assert document == DOCUMENTS[kind]
+            continue
+        assert [each["served"] for each in document["spec"]["versions"]] == [True, True]
+        service = {"name": "metallb-webhook-service", "namespace": "ours", "path": "/convert", "port": 443}
+        webhook = {"clientConfig": {"service": service}, "conversionReviewVersions": ["v1"]}
+        assert document["spec"]["conversion"] == {"strategy": "Webhook", "webhook": webhook}
 
 
 def test_label_selectors_are_atomic():

@@ -32,13 +32,14 @@ def elsewhere(found):
     return {**found, "metadata": {**found["metadata"], "namespace": "other"}}
 
 
-def envelope(operation, new=None, old=None):
+def envelope(operation, new=None, old=None, asked=None):
     found = new or old
     kind = found["kind"]
     version = admission.PATHS[PATH[kind]][1]
     request = {
         "uid": "u-1",
         "kind": {"group": "metallb.io", "version": version, "kind": kind},
+        "requestKind": {"group": "metallb.io", "version": asked or version, "kind": kind},
         "operation": operation,
         "name": found["metadata"]["name"],
         "namespace": found["metadata"]["namespace"],
@@ -50,8 +51,8 @@ def envelope(operation, new=None, old=None):
     return PATH[kind], json.dumps(review).encode()
 
 
-def verdict(existing, operation, new=None, old=None):
-    path, body = envelope(operation, new, old)
+def verdict(existing, operation, new=None, old=None, asked=None):
+    path, body = envelope(operation, new, old, asked)
     request = admission.read(path, body)
     known, _ = documents.load([*existing, *NODES])
     found = admission.judge(request, known, NS)
@@ -305,3 +306,31 @@ def test_references_that_may_come_later_are_left_out_and_nothing_else():
     assert kept.bgp_advertisements[0].communities == ("11111:11aaaa", "larg:12345:12345:12345")
     assert kept.communities == found.communities
     assert admission.forgiving(snapshot.ConfigObjects()) == snapshot.ConfigObjects()
+
+
+NEWER_ONLY = {
+    "passwordSecret": {"name": "s"},
+    "connectTime": "10s",
+    "vrf": "red",
+    "enableGracefulRestart": True,
+    "dualStackAddressFamily": True,
+    "localASN": 64999,
+}
+ZERO = {"holdTime": "0s", "keepaliveTime": "0s"}
+
+
+def test_what_a_write_in_the_older_version_loses_is_told():
+    full = peer("p", **NEWER_ONLY, holdTime="9s", keepaliveTime="3s")
+    through_older = peer("p", **ZERO)
+    found = verdict([full], "UPDATE", through_older, through_older, asked="v1beta1")
+    fields = sorted(line.split("spec.")[1].split(":")[0] for line in found.warnings)
+    assert fields == sorted([*NEWER_ONLY, *ZERO])
+    assert verdict([full], "UPDATE", through_older, through_older).warnings == ()
+    assert verdict([through_older], "UPDATE", through_older, through_older, asked="v1beta1").warnings == ()
+    assert len(verdict([], "CREATE", through_older, asked="v1beta1").warnings) == 2
+    timed = peer("p", holdTime="90s", keepaliveTime="30s")
+    assert verdict([], "CREATE", timed, asked="v1beta1").warnings == ()
+
+
+def test_other_kinds_have_no_older_version():
+    assert verdict([], "CREATE", pool("p", "10.0.0.0/24"), asked="v1beta1").warnings == ()

@@ -10,6 +10,7 @@ import pytest
 from controller import settings
 from controller.boundary import certificates, webhook
 from frr_adapter import errors, tls
+from frr_adapter.boundary import tls_server
 
 NAMES = {"127.0.0.1"}
 
@@ -126,9 +127,9 @@ def test_the_webhook_is_off_and_strict_by_default():
 
 @pytest.mark.parametrize("curve", tls.CURVES.values())
 def test_every_curve_is_known_to_this_system(curve):
-    assert webhook.policy_context(tls.Policy(curves=(curve,))).minimum_version is ssl.TLSVersion.TLSv1_3
+    assert tls_server.context(tls.Policy(curves=(curve,))).minimum_version is ssl.TLSVersion.TLSv1_3
 
 
 def test_a_curve_that_nobody_knows_is_one_line():
     with pytest.raises(errors.SettingsError, match="none of x, y is known"):
-        webhook.policy_context(tls.Policy(curves=("x", "y")))
+        tls_server.context(tls.Policy(curves=("x", "y")))

@@ -1,0 +1,220 @@
+"""The built image and containers of it, as a kubelet would start them: users, groups, capabilities, volumes, a read-only root.
+
+`Image()` builds it; `Container(...)` runs one of its programs in the namespace of a machine. Kubernetes gives what it adds to the
+capabilities only to the superuser; for others it is the bounding set. Not here: seccomp, cgroups. Used by `test_image`.
+"""
+
+import functools
+import json
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Self
+
+import yaml
+
+from tests.live import frr_pair
+
+ROOT = Path(__file__).parents[2]
+STORE = ROOT / ".cache/image"
+NAME = "localhost/frr-adapter:latest"
+
+_INSIDE = """\
+mount --make-rprivate /
+mount --bind {root} {root}
+mount -t proc proc {root}/proc
+mount --bind {root}/proc/sys {root}/proc/sys
+mount -o remount,ro,bind {root}/proc/sys
+mount --rbind /sys {root}/sys
+mount -o remount,ro,bind {root}/sys
+mount -t tmpfs -o nosuid,mode=755 dev {root}/dev
+for device in null zero full random urandom; do
+  touch {root}/dev/$device
+  mount --bind /dev/$device {root}/dev/$device
+done
+mount -o remount,ro {root}/dev
+{volumes}
+mount -o remount,ro,bind {root}
+hostname {name}
+exec chroot {root} "$@"
+"""
+
+
+def missing() -> str:
+    """Why the image cannot be built here; empty when it can."""
+    if not frr_pair.is_real_root():
+        return "needs root: buildah's chroot isolation"
+    absent = [program for program in ("buildah", "debootstrap", "setpriv") if shutil.which(program) is None]
+    return f"needs {', '.join(absent)}: see `make image`" if absent else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Security:
+    """The part of a securityContext that decides what a program may do."""
+
+    user: int
+    group: int
+    groups: tuple[int, ...]
+    capabilities: frozenset[str]
+    may_escalate: bool
+
+    def without(self, capability: str) -> Self:
+        """One capability less."""
+        assert capability in self.capabilities
+        return replace(self, capabilities=self.capabilities - {capability})
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The command that becomes so (setpriv of util-linux)."""
+        bounds = ",".join(["-all", *(f"+{each.lower()}" for each in sorted(self.capabilities))])
+        groups = ("--groups", ",".join(map(str, self.groups))) if self.groups else ("--clear-groups",)
+        return (
+            *("setpriv", "--reuid", str(self.user), "--regid", str(self.group), *groups),
+            *("--bounding-set", bounds, "--inh-caps=-all", "--ambient-caps=-all"),
+            *(() if self.may_escalate else ("--no-new-privs",)),
+        )
+
+
+def chart_security(program: str) -> Security:
+    """What the chart's default values give to `controller`, `speaker` or `frr`."""
+    values = yaml.safe_load((ROOT / "charts/frr-adapter/values.yaml").read_text(encoding="utf-8"))
+    speaker = values["speaker"]
+    contexts = {
+        "controller": {**values["controller"]["securityContext"], **values["controller"]["containerSecurityContext"]},
+        "speaker": speaker["containerSecurityContext"],
+        "frr": speaker["frr"]["securityContext"],
+    }
+    context = contexts[program]
+    assert context["readOnlyRootFilesystem"] is True
+    assert context["capabilities"]["drop"] == ["ALL"]
+    shared = context["fsGroup"] if program == "controller" else speaker["frr"]["fsGroup"]
+    return Security(
+        user=context["runAsUser"],
+        group=context["runAsGroup"],
+        groups=(shared,),
+        capabilities=frozenset(context["capabilities"].get("add", ())),
+        may_escalate=context["allowPrivilegeEscalation"],
+    )
+
+
+class Image:
+    """Built on entering, unless it is there; its root file system is mounted until leaving."""
+
+    def __enter__(self) -> Self:
+        done = subprocess.run([ROOT / "containers/build", STORE], capture_output=True, text=True, check=False, cwd=ROOT)
+        assert done.returncode == 0, f"{done.stdout}{done.stderr}"
+        self.size = done.stdout.strip().splitlines()[-1].removeprefix(NAME).strip()
+        self._container = self.buildah("from", "--pull=never", NAME)
+        self.root = Path(self.buildah("mount", self._container))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.buildah("rm", self._container)
+
+    def buildah(self, *words: str) -> str:
+        """What buildah prints."""
+        return frr_pair.run("buildah", "--root", STORE / "storage", "--runroot", STORE / "run", *words).strip()
+
+    def config(self) -> dict[str, Any]:
+        """User, entry point and variables."""
+        found: dict[str, Any] = json.loads(self.buildah("inspect", "--type", "image", NAME))["OCIv1"]["config"]
+        return found
+
+    @property
+    def environment(self) -> tuple[str, ...]:
+        """Variables of every container."""
+        return tuple(self.config()["Env"])
+
+    def run(self, *command: str) -> str:
+        """The output of a command in the root file system, as root."""
+        return frr_pair.run("chroot", self.root, *command)
+
+
+class Volumes:
+    """What the containers of a pod share: directories as `emptyDir` makes them with `fsGroup`."""
+
+    def __init__(self, group: int) -> None:
+        self.root = Path(tempfile.mkdtemp(prefix="image-pod-"))
+        self.root.chmod(0o755)
+        self._group = group
+
+    def make(self, name: str) -> Path:
+        """A directory that the group may write to."""
+        path = self.root / name
+        path.mkdir(exist_ok=True)
+        os.chown(path, 0, self._group)
+        path.chmod(0o2777)
+        return path
+
+    def remove(self) -> None:
+        """All of them."""
+        shutil.rmtree(self.root)
+
+
+class Container:
+    """One program of the image in the network namespace of a machine; what it says is in `log`."""
+
+    def __init__(
+        self, image: Image, namespace: str, security: Security, volumes: dict[str, Path], *command: str, log: Path
+    ) -> None:
+        self._security = security
+        self._environment = image.environment
+        self.log = log
+        root = shlex.quote(str(image.root))
+        binds = [f"mount --bind {shlex.quote(str(path))} {root}{shlex.quote(where)}" for where, path in volumes.items()]
+        inside = _INSIDE.format(root=root, volumes="\n".join(binds), name=log.stem)
+        with log.open("ab") as output:
+            self.process = subprocess.Popen(
+                [
+                    *("ip", "netns", "exec", namespace),
+                    *("unshare", "--mount", "--pid", "--uts", "--fork", "--kill-child", "sh", "-ec", inside, "sh"),
+                    *self._words(*command),
+                ],
+                stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+            )  # fmt: skip
+
+    def _words(self, *command: str) -> tuple[str, ...]:
+        return (*self._security.words, "env", "-i", *self._environment, *command)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    @functools.cached_property
+    def init(self) -> int:
+        """The number of its first process on this machine."""
+        path = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return int(frr_pair.poll(lambda: path.read_text().split(), bool)[0])
+
+    def exec(self, *command: str) -> subprocess.CompletedProcess[str]:
+        """What `kubectl exec` does: the same user, groups and capabilities, in the same namespaces."""
+        enter = ("nsenter", "--target", str(self.init), "--mount", "--pid", "--net", "--uts", "--root", "--wd")
+        return subprocess.run([*enter, *self._words(*command)], capture_output=True, text=True, check=False, timeout=60)
+
+    def stop(self) -> int:
+        """SIGTERM to its first process; the exit status."""
+        os.kill(self.init, signal.SIGTERM)
+        return self.process.wait(25)
+
+    @property
+    def text(self) -> str:
+        """What it said."""
+        return self.log.read_text(encoding="utf-8", errors="replace")
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        """Of that, our own lines."""
+        found = self.text.splitlines()
+        return [json.loads(line) for line in found if line.startswith("{") and line.endswith("}")]
+
+    def said(self, message: str) -> list[dict[str, Any]]:
+        """The lines about this."""
+        return [line for line in self.lines if line.get("msg") == message]
