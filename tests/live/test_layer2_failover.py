@@ -114,7 +114,9 @@ def test_an_address_of_the_dead_is_taken_when_the_wire_was_asked_three_times(lab
     for address in addresses:
         first = done.recording.change(address)[1]
         asked = [each for each in done.recording.all("probe", address) if done.started < each.time < first.time]
-        assert [each.station for each in asked] == [done.heir] * 3
+        # Who waits for an address asks for it now and then, so a question or more may have come before the death was known.
+        assert len(asked) >= holding.PROBES
+        assert {each.station for each in asked} == {done.heir}
 
 
 def test_an_owner_that_hears_nobody_falls_silent_before_another_node_answers(lab, addresses):
