@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from frr_adapter import addresses
-from speaker.boundary import membership
+from speaker.boundary import forking, membership
 from speaker.core import membership as quorums
 
 
@@ -69,4 +69,6 @@ if __name__ == "__main__":
     parser.add_argument("--secret", required=True)
     parser.add_argument("--busy", type=float, default=0)
     parser.add_argument("peers", nargs="+")
-    asyncio.run(run(parser.parse_args()))
+    chosen = parser.parse_args()
+    forking.run_soon()  # as the process of a speaker that gossips
+    asyncio.run(run(chosen))

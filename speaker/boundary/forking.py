@@ -86,6 +86,15 @@ def _settle_in(name: str, parent: int) -> None:
         os._exit(0)  # it died before we asked to die with it
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # meant for the program; the first process tells us what follows from it
+    run_soon(libc)
+
+
+def run_soon(libc: ctypes.CDLL | None = None) -> None:
+    """Asks the scheduler to let this process run soon after it is woken, as far as that is allowed; in a session of its own.
+
+    For a process that has little to do and must do it at once.
+    """
+    libc = libc or ctypes.CDLL(None, use_errno=True)
     os.setsid()  # where sessions share processors (autogroup), planning shall not use up the share of answering
     with contextlib.suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, 0, _NICENESS)

@@ -327,8 +327,7 @@ async def test_killed_and_stopped_processes(segment):
 
 @pytest.mark.long
 @pytest.mark.parametrize("more", [[], ["--busy", "0.5"]], ids=["idle loops", "loops that plan half of the time"])
-async def test_a_busy_machine_loses_nobody_for_good(segment, more):
-    """How many false alarms there are is a figure of the machine, printed for docs/membership.md; that they end is a rule."""
+async def test_no_false_alarm_on_a_busy_machine(segment, more):
     hogs = [
         await asyncio.create_subprocess_exec(sys.executable, "-c", "while True: pass")
         for _ in range(2 * (os.cpu_count() or 2))
@@ -341,7 +340,8 @@ async def test_a_busy_machine_loses_nobody_for_good(segment, more):
             deaths = [line["live"] for line in lines if len(line.get("live", "three")) < 3]
             fences = [line for line in lines if line.get("fenced")]
             print(f"in 60 s false deaths: {deaths}, closed fences: {len(fences)}, load {os.getloadavg()[0]:.1f}")
-            await end(hogs)
+            assert len(deaths) <= 3
+            await end(hogs)  # whatever was missed is made up for
             names = sorted(started)
             await until(lambda: all(sorted(each.live) == names and not each.is_fenced for each in started.values()), 30)
     finally:

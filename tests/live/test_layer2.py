@@ -7,6 +7,7 @@ import ipaddress
 import itertools
 import random
 import subprocess
+import time
 
 import pytest
 
@@ -122,8 +123,10 @@ def test_exactly_one_node_answers_arp(segment, ear, vip):
     segment.one.plan(vip)
     ear.heard()
     before = refused(segment.two, "notAnnounced")
+    started = time.monotonic()
     ear.say(request(vip))
     (answer,) = segments.until("an answer", lambda: ear.about(vip))
+    assert time.monotonic() - started < 0.5
     assert answer == arp.ArpFrame(
         CLIENT,
         links.parse_mac(segment.one.mac),
@@ -162,9 +165,11 @@ def test_a_takeover_moves_the_entry_of_the_client_without_a_question(segment, fa
     address = request.getfixturevalue(family)
     segment.one.plan(address)
     resolve(segment, address, segment.one.mac)
+    started = time.monotonic()
     segment.one.plan()
     segment.two.plan(address)
     until_known(segment.client, address, segment.two.mac)
+    assert time.monotonic() - started < 1.0
     assert segment.two.report()["addresses"][address][:2] == [0, 0]
 
 
