@@ -115,10 +115,6 @@ class Claimant:
         """Stations that are no speakers and claim addresses that are wanted, sorted by address and link-layer address."""
         return self._rivals.found(self._now())
 
-    def known_interfaces(self) -> frozenset[str]:
-        """See `ports.Announcer`."""
-        return self._mouth.known_interfaces()
-
     def counts(self) -> links.Counts:
         """Everything counted since start; takes milliseconds where thousands of addresses were seen."""
         return self._mouth.counts()

@@ -131,10 +131,6 @@ class Layer2Announcer:
         """All link-layer addresses of this machine's interfaces."""
         return self._macs
 
-    def known_interfaces(self) -> frozenset[str]:
-        """Names of all interfaces that are not excluded, in any state."""
-        return frozenset(interface.name for interface in self._links.interfaces().values())
-
     def counts(self) -> links.Counts:
         """Everything counted since start."""
         return self._counted.counts(self._links.restarts)

@@ -16,10 +16,10 @@ class Announcer(Protocol):
     """Answers for the addresses of the plan on layer 2."""
 
     async def start(self) -> None:
-        """Follows the interfaces and answers from now on; raises OSError when the kernel allows no raw sockets or netlink."""
+        """Answers from now on; raises LinkError with the reason when it cannot, as where raw sockets or netlink are not allowed."""
 
     def set_plan(self, plan: values.L2Plan) -> None:
-        """Takes effect at once. An equal plan does nothing."""
+        """Takes effect soon, in the process that answers. An equal plan does nothing."""
 
     def held(self) -> frozenset[addresses.Address]:
         """The addresses that are answered for now; those of the plan that somebody else answers for are not among them."""

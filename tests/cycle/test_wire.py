@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from frr_adapter import addresses, errors
-from frr_adapter.boundary import layer2_metrics, metrics
+from frr_adapter.boundary import layer2_metrics, logs, metrics
 from speaker import company, links, messages, settings, values, wire
 from speaker.boundary import channel, forking, wire_process
 from speaker.core import arp, gratuitous, presence
@@ -192,11 +192,22 @@ async def test_counts_interfaces_and_rivals_are_told(pair):
     assert (row.address, row.requests_received) == (A, 1)
     pair.links.set(ETH0, dataclasses.replace(ETH0, index=3, name="eth1"))
     await pair.until(lambda: pair.near.known_interfaces() == {"eth0", "eth1"})
+    pair.links.set(dataclasses.replace(ETH0, is_up=False))  # in any state
+    await pair.until(lambda: pair.near.known_interfaces() == {"eth0"})
+    pair.links.set(ETH0)
     before = len(pair.changes)
     pair.hear(gratuitous.burst(A, STRANGER)[0])
     await pair.until(lambda: [each.mac for each in pair.near.rivals()] == [STRANGER.mac])
     assert len(pair.changes) == before + 1
     assert pair.near.rivals()[0].is_present
+
+
+async def test_the_log_level_of_the_program_is_that_of_both_processes(pair, monkeypatch):
+    """One process here, so what is told is looked at where it arrives."""
+    told = []
+    monkeypatch.setattr(logs, "set_level", told.append)
+    pair.near.set_log_level(logs.Level.DEBUG)
+    await pair.until(lambda: told == [logs.Level.DEBUG])
 
 
 async def test_who_lives_is_told_and_the_fence_is_measured(watched):
