@@ -21,19 +21,7 @@ from frr_adapter.resolve import view
 
 _log = logs.get_logger()
 
-KINDS = (
-    "BFDProfile",
-    "BGPAdvertisement",
-    "BGPPeer",
-    "Community",
-    "IPAddressPool",
-    "L2Advertisement",
-    "Namespace",
-    "Node",
-    "Secret",
-    "Service",
-)
-"""What the controller watches. No cycle runs before all of them are listed: an address might be given out twice."""
+KINDS = view.ALLOCATING_KINDS
 
 _RETRY_SECONDS = 1.0
 _REST = 3.0

@@ -29,21 +29,7 @@ from speaker.core import (
 
 _log = logs.get_logger()
 
-KINDS = (
-    "BFDProfile",
-    "BGPAdvertisement",
-    "BGPPeer",
-    "Community",
-    "ConfigMap",
-    "EndpointSlice",
-    "IPAddressPool",
-    "L2Advertisement",
-    "Namespace",
-    "Node",
-    "Secret",
-    "Service",
-)
-"""What the speaker watches. No cycle runs before all of them are listed: half a world would withdraw routes."""
+KINDS = view.ANNOUNCING_KINDS
 
 _RETRY_SECONDS = 1.0
 

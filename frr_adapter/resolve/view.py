@@ -28,6 +28,36 @@ CONFIG_KINDS = {
 }
 """Kinds that configure us, and the field of `ConfigObjects` that holds them."""
 
+ALLOCATING_KINDS = (
+    "BFDProfile",
+    "BGPAdvertisement",
+    "BGPPeer",
+    "Community",
+    "IPAddressPool",
+    "L2Advertisement",
+    "Namespace",
+    "Node",
+    "Secret",
+    "Service",
+)
+"""What the controller looks at. No cycle runs before all of them are listed: an address might be given out twice."""
+
+ANNOUNCING_KINDS = (
+    "BFDProfile",
+    "BGPAdvertisement",
+    "BGPPeer",
+    "Community",
+    "ConfigMap",
+    "EndpointSlice",
+    "IPAddressPool",
+    "L2Advertisement",
+    "Namespace",
+    "Node",
+    "Secret",
+    "Service",
+)
+"""What a speaker looks at. No cycle runs before all of them are listed: half a world would withdraw routes."""
+
 Listed = Mapping[str, tuple[Any, ...]]
 """Objects by kind, sorted by reference; a tuple that did not change is the same tuple. Kinds not watched are absent."""
 
@@ -62,17 +92,22 @@ class View:
         return world, resolution.problems
 
     def _resolve(self, listed: Listed, last: resolve.Resolution | None) -> resolve.Resolution:
-        fields = {field: listed.get(kind, ()) for kind, field in CONFIG_KINDS.items()}
-        if self._node is not None:
-            # A speaker does not care how full a pool is, and must not plan everything again when that changes.
-            fields["pools"] = tuple(dataclasses.replace(each, status=None, generation=0) for each in fields["pools"])
-        objects = snapshot.ConfigObjects(**fields, extras=_extras(listed.get("ConfigMap", ())))
+        objects = config_objects(listed, for_speaker=self._node is not None)
         previous = last.configuration if last else None
         answer = resolve.configuration(objects, node=self._node, previous=previous)
         if last is not None and answer == last:
             answer = last  # the planners know by identity that nothing changed
         self._resolution = answer
         return answer
+
+
+def config_objects(listed: Listed, *, for_speaker: bool) -> snapshot.ConfigObjects:
+    """What `resolve.configuration` reads, out of everything listed."""
+    fields = {field: listed.get(kind, ()) for kind, field in CONFIG_KINDS.items()}
+    if for_speaker:
+        # A speaker does not care how full a pool is, and must not plan everything again when that changes.
+        fields["pools"] = tuple(dataclasses.replace(each, status=None, generation=0) for each in fields["pools"])
+    return snapshot.ConfigObjects(**fields, extras=_extras(listed.get("ConfigMap", ())))
 
 
 def _extras(config_maps: tuple[cluster.ConfigMap, ...]) -> str:

@@ -1,0 +1,1 @@
+"""What the operator's command works out: pure, from values alone, with the programs' own functions."""

@@ -1,0 +1,1 @@
+"""What people and scripts see: documents as tables, JSON or YAML."""
