@@ -5,6 +5,7 @@ A Service gets an address, a router gets the route, and a station its ARP answer
 """
 
 import contextlib
+import errno
 import json
 import os
 import signal
@@ -318,6 +319,20 @@ def test_a_daemon_needs_just_these(pod, daemon, lacking):
             assert f"cap_{lacking.lower()}" in alone.text
         else:
             assert socket_file.exists(), alone.text
+
+
+@pytest.mark.parametrize("port", ["0", "179"])
+def test_bgpd_listens_where_it_is_told_to(pod, net, port):
+    (pod.volumes.make("conf") / "frr.conf").write_text("router bgp 64600\n")
+    program = "/usr/local/bin/frr-adapter-frr"
+    with pod.container("frr", NOT_ROOT, f"FRR_BGP_PORT={port}", program, command="/usr/bin/env") as frr:
+        runs(frr)
+        assert "router bgp 64600" in frr.exec("vtysh", "-c", "show running-config").stdout
+        with segment.inside(net["up"].namespace):
+            calling = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        with calling:
+            answer = calling.connect_ex(("10.99.0.11", 179))
+        assert answer == (0 if port == "179" else errno.ECONNREFUSED)
 
 
 @pytest.mark.parametrize("lacking", ["SETGID", "SETUID"])
