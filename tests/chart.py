@@ -113,7 +113,7 @@ SETTINGS: dict[str, Document] = {
             "sysNice": True,
             "layer2": {"owner": "hash", "kernelProxy": True},
             "memberlist": {"mlBindPort": 7947, "mlBindAddrOverride": "192.0.2.1", "mlSecretKeyPath": "/etc/key"},
-            "frr": {"logLevel": "debugging", "image": {"tag": "10"}},
+            "frr": {"logLevel": "debugging", "image": {"tag": "10"}, "bgpPort": 179},
             "tolerations": [{"key": "gpu", "operator": "Exists"}],
             "affinity": {"nodeAffinity": {}},
             "nodeSelector": {"lb": "yes"},

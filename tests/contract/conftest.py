@@ -110,11 +110,10 @@ def kube_api(tmp_path_factory):
             yield kube
 
 
-@pytest.fixture(scope="session")
-def own_api(tmp_path_factory):
-    """A second server, real or embedded, for tests that change what the whole cluster shares: definitions, rights."""
+@contextlib.contextmanager
+def another(state: pathlib.Path):
+    """A server with nothing in it, real or embedded."""
     assets = pathlib.Path(os.environ.get("KUBEBUILDER_ASSETS") or "/nonexistent")
-    state = tmp_path_factory.mktemp("own-api")
     if apiserver_real.is_given(assets):
         running = apiserver_real.start(assets, state)
         yield from_kubeconfig(running.server.kubeconfig, "real")
@@ -122,6 +121,13 @@ def own_api(tmp_path_factory):
     else:
         with embedded(state) as kube:
             yield kube
+
+
+@pytest.fixture(scope="session")
+def own_api(tmp_path_factory):
+    """A second server, for tests that change what the whole cluster shares: definitions, rights."""
+    with another(tmp_path_factory.mktemp("own-api")) as kube:
+        yield kube
 
 
 @dataclasses.dataclass(frozen=True)

@@ -187,13 +187,13 @@ async def test_what_a_webhook_is_asked(api, translator, credentials):
         await api.eventually(then, lambda answer: answer.status == 200)
         translator.seen.clear()
         (await api.post(then, old(name))).ok(201)
+        asked = []
         for review in translator.seen:
+            ours = [each for each in review["request"]["objects"] if each["kind"] == name.capitalize()]
+            if not ours:
+                continue  # a real server still takes away the objects of the definition before
             assert (review["apiVersion"], review["kind"]) == (f"apiextensions.k8s.io/{version}", "ConversionReview")
-        asked = [
-            (each["apiVersion"], review["request"]["desiredAPIVersion"])
-            for review in translator.seen
-            for each in review["request"]["objects"]
-        ]
+            asked += [(each["apiVersion"], review["request"]["desiredAPIVersion"]) for each in ours]
         assert (f"{GROUP}/v1beta1", f"{GROUP}/v1") in asked
         assert (f"{GROUP}/v1", f"{GROUP}/v1beta1") in asked
         await api.delete(f"{conftest.CRDS}/{name}.{GROUP}")

@@ -1,7 +1,9 @@
-"""The built image and containers of it, as a kubelet would start them: users, groups, capabilities, volumes, a read-only root.
+"""The built image and containers of it, as a kubelet would start them: users, groups, capabilities, seccomp, volumes, a read-only root.
 
 `Image()` builds it; `Container(...)` runs one of its programs in the namespace of a machine. Kubernetes gives what it adds to the
-capabilities only to the superuser; for others it is the bounding set. Not here: seccomp, cgroups. Used by `test_image`.
+capabilities only to the superuser; for others it is the bounding set. `RuntimeDefault` is what a runtime brings: here the profile of
+podman and CRI-O, which is on every machine with buildah; SECCOMP_PROFILE names another file of that form (Docker's and containerd's
+is one). Not here: cgroups. Used by `test_image`.
 """
 
 import functools
@@ -11,6 +13,7 @@ import shlex
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,6 +26,8 @@ from tests.live import frr_pair
 ROOT = Path(__file__).parents[2]
 STORE = ROOT / ".cache/image"
 NAME = "localhost/frr-adapter:latest"
+PROFILE = Path(os.environ.get("SECCOMP_PROFILE", "/usr/share/containers/seccomp.json"))
+CONFINE = Path(__file__).parent / "drivers/confine.py"
 
 _INSIDE = """\
 mount --make-rprivate /
@@ -41,7 +46,7 @@ mount -o remount,ro {root}/dev
 {volumes}
 mount -o remount,ro,bind {root}
 hostname {name}
-exec chroot {root} "$@"
+exec "$@"
 """
 
 
@@ -50,6 +55,7 @@ def missing() -> str:
     if not frr_pair.is_real_root():
         return "needs root: buildah's chroot isolation"
     absent = [program for program in ("buildah", "debootstrap", "setpriv") if shutil.which(program) is None]
+    absent += [] if PROFILE.exists() else [str(PROFILE)]
     return f"needs {', '.join(absent)}: see `make image`" if absent else ""
 
 
@@ -164,6 +170,7 @@ class Container:
     ) -> None:
         self._security = security
         self._environment = image.environment
+        self._root = image.root
         self.log = log
         root = shlex.quote(str(image.root))
         binds = [f"mount --bind {shlex.quote(str(path))} {root}{shlex.quote(where)}" for where, path in volumes.items()]
@@ -179,7 +186,10 @@ class Container:
             )  # fmt: skip
 
     def _words(self, *command: str) -> tuple[str, ...]:
-        return (*self._security.words, "env", "-i", *self._environment, *command)
+        """Into the root directory under the profile, then to user, groups and capabilities: the order of a runtime."""
+        capabilities = ",".join(sorted(self._security.capabilities))
+        confined = (sys.executable, "-I", str(CONFINE), str(PROFILE), capabilities, str(self._root))
+        return (*confined, *self._security.words, "env", "-i", *self._environment, *command)
 
     def __enter__(self) -> Self:
         return self
@@ -195,8 +205,8 @@ class Container:
         return int(frr_pair.poll(lambda: path.read_text().split(), bool)[0])
 
     def exec(self, *command: str) -> subprocess.CompletedProcess[str]:
-        """What `kubectl exec` does: the same user, groups and capabilities, in the same namespaces."""
-        enter = ("nsenter", "--target", str(self.init), "--mount", "--pid", "--net", "--uts", "--root", "--wd")
+        """What `kubectl exec` does: the same user, groups, capabilities and profile, in the same namespaces."""
+        enter = ("nsenter", "--target", str(self.init), "--mount", "--pid", "--net", "--uts")
         return subprocess.run([*enter, *self._words(*command)], capture_output=True, text=True, check=False, timeout=60)
 
     def stop(self) -> int:

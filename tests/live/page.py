@@ -1,7 +1,7 @@
 """Pages of docs/ whose commands are run as they stand: each block that is fenced as `sh` is a script.
 
 Blocks are named by their heading and their number below it. `helm` is the engine's library (`tests.live.drivers.helm`), `kubectl` this
-machine's, and the scripts run in a directory of the test with the repository's `charts` in it. Used by tests of pages.
+machine's, and the scripts run in a directory of the test with the repository's `charts` and `manifests` in it. Used by tests of pages.
 """
 
 import itertools
@@ -43,7 +43,8 @@ class Page:
             f'#!/bin/sh\nexec "{sys.executable}" "{ROOT}/tests/live/drivers/helm.py" "$@"\n', encoding="utf-8"
         )
         helm.chmod(0o755)
-        (directory / "charts").symlink_to(ROOT / "charts")
+        for each in ("charts", "manifests"):
+            (directory / each).symlink_to(ROOT / each)
         self._environment = {**os.environ, "KUBECONFIG": str(kubeconfig), "PATH": f"{tools}:{os.environ['PATH']}"}
 
     def always(self, heading: str, number: int = 1) -> None:

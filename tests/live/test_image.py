@@ -1,13 +1,16 @@
-"""The image, built and run as the chart runs it: controller, speaker and FRR, each with its user, its capabilities and a read-only root.
+"""The image, built and run as the chart runs it: controller, speaker and FRR, each with its user, its capabilities, `RuntimeDefault` and
+a read-only root.
 
 A Service gets an address, a router gets the route, and a station its ARP answer; then one capability less at a time.
 """
 
 import contextlib
+import errno
 import json
 import os
 import signal
 import socket
+import sys
 import tarfile
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -216,6 +219,7 @@ def test_a_service_gets_an_address_a_route_and_an_answer(pod, net, api):
         assert applied["way"] == "reload"
         _look_around(speaker, frr)
         _cannot_write(controller, speaker, frr)
+        _are_confined(controller, speaker, frr)
         _at_rest(frr)
         _bgpd_crashes(net, frr, speaker)
         # frr-reload.py compares these as well and would turn them on: what a pod cannot write, it cannot change.
@@ -250,6 +254,26 @@ def _cannot_write(*containers):
             refused = container.exec("sh", "-c", f"echo x >{target}")
             assert refused.returncode != 0, f"{container.log.stem} wrote {target}"
             assert "ead-only" in refused.stderr or "denied" in refused.stderr
+
+
+NOWHERE_ALLOWED = """
+import ctypes, errno, platform
+library = ctypes.CDLL(None, use_errno=True)
+status = library.syscall({"x86_64": 279, "aarch64": 239}[platform.machine()], 0, 0, 0, 0, 0, 0)
+print(status, errno.errorcode.get(ctypes.get_errno()))
+"""
+"""move_pages of nothing: anybody may do it, but not under a profile."""
+
+
+def _are_confined(*containers):
+    """Every process; and it is a profile that refuses."""
+    assert frr_pair.run(sys.executable, "-c", NOWHERE_ALLOWED).split() == ["0", "None"]
+    for container in containers:
+        refused = container.exec("/opt/frr-adapter/bin/python", "-c", NOWHERE_ALLOWED)
+        assert refused.stdout.split() == ["-1", "EPERM"], refused.stderr
+        inside = container.exec("sh", "-c", "grep -H Seccomp: /proc/[0-9]*/status").stdout.splitlines()
+        assert len(inside) > 2
+        assert {line.split()[-1] for line in inside} == {"2"}, inside  # SECCOMP_MODE_FILTER
 
 
 def _at_rest(frr):
@@ -295,6 +319,20 @@ def test_a_daemon_needs_just_these(pod, daemon, lacking):
             assert f"cap_{lacking.lower()}" in alone.text
         else:
             assert socket_file.exists(), alone.text
+
+
+@pytest.mark.parametrize("port", ["0", "179"])
+def test_bgpd_listens_where_it_is_told_to(pod, net, port):
+    (pod.volumes.make("conf") / "frr.conf").write_text("router bgp 64600\n")
+    program = "/usr/local/bin/frr-adapter-frr"
+    with pod.container("frr", NOT_ROOT, f"FRR_BGP_PORT={port}", program, command="/usr/bin/env") as frr:
+        runs(frr)
+        assert "router bgp 64600" in frr.exec("vtysh", "-c", "show running-config").stdout
+        with segment.inside(net["up"].namespace):
+            calling = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        with calling:
+            answer = calling.connect_ex(("10.99.0.11", 179))
+        assert answer == (0 if port == "179" else errno.ECONNREFUSED)
 
 
 @pytest.mark.parametrize("lacking", ["SETGID", "SETUID"])

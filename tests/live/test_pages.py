@@ -1,5 +1,6 @@
 """Every command of docs/operate.md and docs/upgrade.md is run as it stands there, in a lab with a release of the chart in its API.
 
+So are those of docs/install.md that look inside; those that install need a cluster without it (`tests.contract.test_install_page`).
 Each line of a block that is fenced as `sh` is a command. `tests.live.drivers.page_tools` says which programs stand for what a
 lab does not have. What a controller of Kubernetes would write into a status is written here.
 """
@@ -27,7 +28,8 @@ pytestmark = [
 ]
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("operate.md", "upgrade.md")
+PAGES = {"install.md": "\n### Look inside\n", "operate.md": "# ", "upgrade.md": "# "}
+"""Each with the heading from which on it is run."""
 SYSTEM = "/api/v1/namespaces/metallb-system"
 DEPLOYMENT = "/apis/apps/v1/namespaces/metallb-system/deployments/frr-adapter-controller"
 DAEMONS = "/apis/apps/v1/namespaces/metallb-system/daemonsets/frr-adapter-speaker"
@@ -67,8 +69,9 @@ SHOWS = {
 
 
 def commands():
-    for page in PAGES:
+    for page, start in PAGES.items():
         text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+        text = text[text.index(start) :]
         for block in re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
             yield from (pytest.param(line, id=f"{page}: {line}") for line in block.splitlines())
 

@@ -14,8 +14,10 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
+import yaml
 
 from lab import plan, waiting
 from tests.contract import replica
@@ -24,6 +26,7 @@ from tests.live.client_traffic import Figures
 
 pytestmark = [pytest.mark.live, pytest.mark.frr]
 
+ROOT = Path(__file__).parents[2]
 SLOWEST = 5000.0
 """Milliseconds without an answer that are still believed of a machine with better things to do."""
 SERVICES = "/api/v1/namespaces/default/services"
@@ -123,13 +126,22 @@ def replace_pod(cluster, lab, node):
         cluster.until(f"{daemon} answers", lambda path=sockets[daemon]: asyncio.run(waiting.vty_answers(path)))
 
 
-def roll(cluster, lab, addresses, restart):
+def stays_ready(lab, node, seconds):
+    """As long as `minReadySeconds` says: only then a pod counts as available."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        is_ready(lab, node)
+        time.sleep(min(0.5, max(0.0, end - time.monotonic())))
+
+
+def roll(cluster, lab, addresses, restart, pause=0):
     """One node after the other, as a DaemonSet with maxUnavailable 1. When each was told to stop."""
     stops = []
     for node in lab.nodes:
         stops.append((time.time(), node))
         restart(cluster, lab, node)
         is_ready(lab, node)
+        stays_ready(lab, node, pause)
         routes = " ".join(cluster.router_routes(addresses["bgp"][0]))
         print(f"{node} was away for {time.time() - stops[-1][0]:.1f} s; the router then knows {routes}")
     return stops
@@ -196,6 +208,25 @@ def test_all_speakers_restart_and_no_packet_is_lost_by_bgp(cluster, lab, address
         assert traffic.lost(address) == ()
         assert found.broken == 0
     judge_layer2("speakers", addresses, traffic, heard, stops)
+
+
+@pytest.mark.long
+def test_the_pause_of_the_chart_lets_routers_know_a_node_again(cluster, lab, addresses):
+    """Without graceful restart, and with `minReadySeconds` of the chart's values: never are two nodes away at once."""
+    values = yaml.safe_load((ROOT / "charts/frr-adapter/values.yaml").read_text(encoding="utf-8"))
+    pause = values["speaker"]["minReadySeconds"]
+    assert f"`speaker.minReadySeconds` ({pause} s" in (ROOT / "docs/upgrade.md").read_text(encoding="utf-8")
+    seen = []
+
+    def replace_after_looking(cluster, lab, node):
+        seen.append([cluster.router_routes(each) for each in addresses["bgp"]])
+        replace_pod(cluster, lab, node)
+
+    negotiated_anew(cluster, lab, addresses, {})
+    roll(cluster, lab, addresses, replace_after_looking, pause)
+    assert seen == [[lab.nodes] * len(addresses["bgp"])] * len(lab.nodes)
+    all_sessions(cluster, lab, {})
+    all_announce(cluster, lab, addresses)
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -37,6 +37,7 @@ def main() -> None:
         command.add_argument("--set", action="append", default=[])
         command.add_argument("--reset-values", action="store_true")
         command.add_argument("--reuse-values", action="store_true")
+    commands.choices["install"].add_argument("--create-namespace", action="store_true")
     template = commands.add_parser("template", parents=[common])
     template.add_argument("release")
     template.add_argument("chart")
@@ -50,7 +51,7 @@ def main() -> None:
     with helm_python.Config(kubeconfig_path=os.environ["KUBECONFIG"], namespace=chosen.namespace) as helm:
         match chosen.command:
             case "install":
-                helm.install(chosen.chart, chosen.release, values(chosen.set))
+                helm.install(chosen.chart, chosen.release, values(chosen.set), create_namespace=chosen.create_namespace)
             case "upgrade":
                 helm.upgrade(
                     chosen.chart, chosen.release, values(chosen.set),

@@ -2,9 +2,12 @@
 
 import json
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests import chart
 
@@ -42,7 +45,7 @@ def test_an_alert_is_about_metrics_that_exist(name):
     assert asked
     assert set(asked) <= SERIES
     assert rule["labels"]["severity"] in {"warning", "critical"}
-    assert rule["annotations"].keys() == {"summary", "message"}
+    assert rule["annotations"].keys() == {"summary", "message", "description"}
 
 
 def labels_of(metric):
@@ -55,6 +58,17 @@ def test_the_words_of_an_alert_use_labels_that_its_series_have(name):
     rule = rules()[name]
     every = set.intersection(*(labels_of(metric) for metric in METRIC.findall(rule["expr"])))
     assert set(LABELS.findall(json.dumps(rule["annotations"]))) <= every | {"pod", "instance", "namespace"}
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="there is no promtool here (Debian's package prometheus)")
+@pytest.mark.parametrize("name", [name for name, values in chart.SETTINGS.items() if "prometheusRule" in str(values)])
+def test_prometheus_reads_the_rules(tmp_path, name):
+    values = chart.merged(chart.SETTINGS[name], {"prometheus": {"prometheusRule": {"enabled": True}}})
+    written = tmp_path / "rules.yaml"
+    written.write_text(yaml.safe_dump(chart.one(chart.rendered(values), "PrometheusRule")["spec"]))
+    done = subprocess.run(["promtool", "check", "rules", written], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "SUCCESS" in done.stdout
 
 
 def test_pools_can_be_left_out_and_alerts_switched_off():

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from cli import daemons
 from controller import settings as controller_settings
 from controller.boundary import trust
 from controller.core import admission
@@ -60,6 +61,14 @@ def test_what_is_said_arrives():
     assert (speaker.log_level, speaker.frr_log_level, speaker.l2_owner) == ("warn", "debugging", "hash")
     assert (speaker.ignore_exclude_lb, speaker.l2_kernel_proxy, speaker.ml_wan_config) == (True, True, True)
     assert (speaker.ml_bindport, speaker.ml_bindaddr, speaker.ml_secret_key_path) == (7947, "192.0.2.1", "/etc/key")
+
+
+@pytest.mark.parametrize(("name", "port"), [("default", "0"), ("everything said", "179")])
+def test_bgpd_listens_where_it_is_told_to(name, port):
+    (speaker,) = (each for each in workloads(chart.rendered(chart.SETTINGS[name])) if each["kind"] == "DaemonSet")
+    variables = {each["name"]: each["value"] for each in containers(speaker)["frr"].get("env", ())}
+    argv = {daemon.name: daemon.argv for daemon in daemons.plan(variables)}["bgpd"]
+    assert argv[argv.index("-p") + 1] == port
 
 
 def test_the_controller_hears_both_families_and_the_speaker_the_node_only():
