@@ -5,6 +5,7 @@ import json
 import pytest
 
 from cli import daemons
+from cli.boundary import live, naming
 from controller import settings as controller_settings
 from controller.boundary import trust
 from controller.core import admission
@@ -244,6 +245,27 @@ def test_rights_are_bound_to_the_accounts_of_the_pods(values):
             is_for_reading = role["name"].endswith(("prometheus", "metrics-reader"))
             expected = {"prometheus", "frr-adapter-metrics"} if is_for_reading else accounts
             assert subject["name"] in expected
+
+
+def test_viewers_may_read_what_the_command_reads_and_no_secret():
+    documents = chart.rendered()
+    cluster = chart.one(documents, "ClusterRole", "frr-adapter:viewer")
+    own = chart.one(documents, "Role", "frr-adapter-viewer")
+    granted = {}
+    for role in (cluster, own):
+        granted[role["kind"]] = {
+            (group, plural) for rule in role["rules"] for group in rule["apiGroups"] for plural in rule["resources"]
+        }
+        assert all(rule["verbs"] == ["get", "list", "watch"] for rule in role["rules"])
+    everywhere, read = {"ClusterRole": set(), "Role": set()}, {*live.KINDS, live.EVENT} - {"Secret"}
+    for name in read:
+        kind = naming.KINDS[name]
+        where = "ClusterRole" if name in live.EVERYWHERE else "Role"
+        everywhere[where].add((naming.group(kind.api_version), kind.plural))
+    everywhere["ClusterRole"].add(("", "events"))  # about Services, wherever they are
+    assert granted == everywhere
+    bound = [each["roleRef"]["name"] for each in documents if each["kind"].endswith("RoleBinding")]
+    assert not {"frr-adapter:viewer", "frr-adapter-viewer", "frr-adapter-inspector"} & set(bound)
 
 
 @EVERY
