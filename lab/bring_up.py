@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from lab import kube, objects, router, topology, waiting
+from lab import doors, kube, objects, router, topology, waiting
 from lab.catalog import ApiAddress, Catalog
 from lab.child import Child
 from lab.errors import LabError
@@ -123,6 +123,7 @@ class BringUp:
             _write_secret(places.kubeconfig, real.kubeconfig.read_bytes())
             address = _address(real.url)
         else:
+            _write_secret(places.doors_file, doors.encoded(self._plan, places))
             self._supervisor.add(self._catalog.api(_free_port()))
             address = ApiAddress(unix=str(places.api_socket))
 
@@ -162,6 +163,9 @@ class BringUp:
             text = self._catalog.install.wrapper(tool, directory, self._places.netns(name), pid)
             path.write_text(text, encoding="utf-8")
             path.chmod(0o755)
+        command = directory / doors.COMMAND
+        command.write_text(doors.command(), encoding="utf-8")
+        command.chmod(0o755)
         for spec in self._catalog.frr(name):
             self._supervisor.add(spec)
             if spec.target.endswith(("/mgmtd", "/zebra")):

@@ -40,6 +40,7 @@ class Catalog:
         return self._python(
             "api", "lab.apiserver", "--host", "127.0.0.1", "--port", str(port),
             "--unix", str(places.api_socket), "--kubeconfig", str(places.kubeconfig),
+            "--doors", str(places.doors_file),
         )  # fmt: skip
 
     def real_api(self, programs: Sequence[Program]) -> tuple[ChildSpec, ...]:

@@ -72,6 +72,7 @@ def memberlist(secret: str) -> Json:
     return {"apiVersion": "v1", "kind": "Secret", "metadata": meta, "stringData": {SECRET_KEY: secret}}
 
 
+SPEAKER_CONTAINERS = ("speaker", "frr")
 SPEAKER_LABELS = {"app": "metallb", "component": "speaker"}
 
 
@@ -85,7 +86,7 @@ def speaker_pod(plan: NodePlan) -> Json:
         "spec": {
             "nodeName": plan.name,
             "hostNetwork": True,
-            "containers": [{"name": "speaker", "image": _IMAGE}],
+            "containers": [{"name": name, "image": _IMAGE} for name in SPEAKER_CONTAINERS],
         },
         "status": {
             "phase": "Running",

@@ -78,6 +78,11 @@ class Places:
         return self.state / "created"
 
     @property
+    def doors_file(self) -> Path:
+        """How the embedded API runs a command in a container of a pod, see `lab.doors`."""
+        return self.state / "doors.json"
+
+    @property
     def logs(self) -> Path:
         """One folder per node, one file per program."""
         return self.state / "logs"

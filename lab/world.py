@@ -30,7 +30,7 @@ _TOOLS = {
 }
 _OWN_FILES = {"created",
     "state.json", "state.new", "lock", "logs", "nodes", "netns", "kubeconfig", "kubeconfig.inner", "memberlist",
-    "api", "api.sock", "control.sock", "group",
+    "api", "api.sock", "control.sock", "doors.json", "group",
 }  # fmt: skip
 """All that a lab ever puts into its directory. Whatever else is there is somebody's, and `lab down` would remove it."""
 _FEATURES = (

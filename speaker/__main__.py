@@ -44,10 +44,12 @@ from speaker.boundary import (
     forking,
     measuring,
     observing,
+    recent,
+    reporting,
     sidecar,
     wire_process,
 )
-from speaker.core import node_status, report
+from speaker.core import node_report, node_status, report
 
 _log = logs.get_logger()
 
@@ -60,15 +62,21 @@ async def run(chosen: settings.Settings, forked: forking.Forked) -> None:
     registry.include_process()
     known = store.Store(loop.KINDS)
     counted = layer2_metrics.Layer2Metrics(registry)
+    history, templates = recent.Recent(clock.SystemClock()), files.read_templates()
 
     def wire_told() -> None:
         the_loop.poke()
 
     announcer = wire_process.WireProcess(
-        forked, has_membership=chosen.has_membership, changed=wire_told, took_over=counted.took_over
+        forked,
+        has_membership=chosen.has_membership,
+        changed=wire_told,
+        took_over=counted.took_over,
+        happened=history.note,
     )
     the_loop = loop.Loop(chosen, known, announcer, registry)
     the_loop.watch_lives(announcer.live)
+    the_loop.tell_history(history.note)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -84,12 +92,16 @@ async def run(chosen: settings.Settings, forked: forking.Forked) -> None:
         owner = await pods.owner(api, chosen.namespace, chosen.pod_name)
         author = perform.Author("metallb-speaker", chosen.node_name, owner)
         out = outbox.Outbox(perform.Performer(api, clock.SystemClock(), author), the_loop.failed, the_loop.performed)
-        bgp = _bgp(chosen, the_loop, registry)
+        bgp = _bgp(chosen, the_loop, registry, templates)
         uid = owner["uid"] if owner is not None else ""
         the_loop.connect(out, bgp.applying if bgp is not None else None, uid)
         lasting = duties.Duties()
         # A dead FRR is no reason to be started anew, but to be not ready: what is announced by layer 2 would be lost for nothing.
-        probes = {**health.probe_routes(lasting.dead, the_loop.unready), **health.level_routes()}
+        probes: dict[str, health.Route | health.Slow] = {
+            **health.probe_routes(lasting.dead, the_loop.unready),
+            **health.level_routes(),
+            **reporting.Reporting(lambda: _report(the_loop, announcer, history, templates)).routes,
+        }
         server = await health.HttpServer.start("127.0.0.1", chosen.health_probe_port, probes, health.level_changes())
         stack.push_async_callback(_close, server)
 
@@ -127,7 +139,7 @@ async def run(chosen: settings.Settings, forked: forking.Forked) -> None:
             if bgp is not None:
                 lasting.start(tasks, "configuring FRR", bgp.applying.run())
                 follower = sidecar.Sidecar(Path(chosen.frr_vty_dir))
-                lasting.start(tasks, "following FRR's life", follower.watch(bgp.applying.down, bgp.applying.up))
+                lasting.start(tasks, "following FRR's life", follower.watch(*_noted(bgp.applying, history)))
                 lasting.start(tasks, "observing FRR", bgp.observing.run())
                 lasting.start(tasks, "mending BFD", bgp.care.run())
                 lasting.start(tasks, "measuring", bgp.measuring.run())
@@ -148,10 +160,33 @@ class _Bgp:
     measuring: measuring.Measuring
 
 
-def _bgp(chosen: settings.Settings, the_loop: loop.Loop, registry: metrics.Metrics) -> _Bgp | None:
+def _report(
+    the_loop: loop.Loop, announcer: wire_process.WireProcess, history: recent.Recent, templates: Mapping[str, str]
+) -> reporting.Work:
+    facts = the_loop.facts()
+    occasion = node_report.Occasion(recent.stamp(clock.SystemClock().now()), announcer.is_fenced, history.occurrences())
+    return lambda: node_report.assemble(facts, occasion, reporting.version(), templates)
+
+
+def _noted(bgp: applying.Applying, history: recent.Recent) -> tuple[Callable[[str], None], Callable[[], None]]:
+    """FRR's life goes into the history, too."""
+
+    def down(reason: str) -> None:
+        history.note(f"FRR is down: {reason}")
+        bgp.down(reason)
+
+    def up() -> None:
+        history.note("FRR is up")
+        bgp.up()
+
+    return down, up
+
+
+def _bgp(
+    chosen: settings.Settings, the_loop: loop.Loop, registry: metrics.Metrics, templates: Mapping[str, str]
+) -> _Bgp | None:
     if not chosen.frr_vty_dir:
         return None
-    templates = files.read_templates()
     directory, frr_conf = Path(chosen.frr_vty_dir), Path(chosen.frr_config_file)
     frr_reload, counted = Path(chosen.frr_reload), metrics.ApplyMetrics(registry)
     reloading = reload.ReloadApplier(frr_conf, frr_reload, templates, proofreader=proofreading.beside(frr_reload))

@@ -21,6 +21,7 @@ from speaker.core import (
     composer,
     l2_plan,
     l2_status,
+    node_report,
     node_status,
     refusal_events,
     report,
@@ -78,6 +79,7 @@ class Loop:
         )
         self._settling = l2_plan.Settling()
         self._live: Callable[[], values.Live | None] = lambda: None
+        self._note: Callable[..., None] = lambda *_lines: None
         self._client_metrics = metrics.ClientMetrics(registry)
         self._speaker_metrics = metrics.SpeakerMetrics(registry)
         self._composer = composer.Composer(log_level=settings.log_level, frr_log_level=settings.frr_log_level)
@@ -96,6 +98,7 @@ class Loop:
         self._routes: tuple[values.Route, ...] = ()
         self._credit: tuple[tuple[values.Route, ...], service_status.Said] = ((), service_status.NOTHING)
         self._layer2: tuple[values.L2Plan, tuple[values.Decision, ...]] = (values.L2Plan(), ())
+        self._decisions: tuple[tuple[values.Decision, ...], ...] = ()
         self._told: tuple[object, service_status.Said] = (None, service_status.NOTHING)
         self._layer2_status_at: float | None = None
         about = (settings.node_name, settings.namespace)
@@ -123,6 +126,28 @@ class Loop:
     def watch_lives(self, live: Callable[[], values.Live | None]) -> None:
         """Whose speaker lives, asked in every cycle; without it every known node counts."""
         self._live = live
+
+    def tell_history(self, note: Callable[..., None]) -> None:
+        """Where lines go about what happens, for people."""
+        self._note = note
+
+    def facts(self) -> node_report.Facts:
+        """What is known now, for a report; references only."""
+        return node_report.Facts(
+            self._settings,
+            self._bgp.wanted if self._bgp is not None else None,
+            self._bgp.applied if self._bgp is not None else None,
+            self._apply_error,
+            self.unready(),
+            self._messages or (),
+            self._decisions,
+            self._layer2[0],
+            self._announcer.held(),
+            self._announcer.rivals(),
+            self._announcer.known_interfaces(),
+            self._live(),
+            self._announcer.counts(),
+        )
 
     def changed(self) -> None:
         """A watched object changed just now: a cycle is due, and how long FRR needs to hear of it is measured from here."""
@@ -191,6 +216,7 @@ class Loop:
         if not isinstance(outcome, errors.ApplyError):
             self._chronicle.applied(outcome)
             refused = report.refused(outcome.left_out)
+        self._note(*node_report.applied(outcome, [each for each in refused if each not in self._refused]))
         if (text, refused) != (self._apply_error, self._refused):
             self._apply_error, self._refused = text, refused
             self.poke()
@@ -261,7 +287,7 @@ class Loop:
             self._bgp.want(self._composer.compose(bgp), since)
             decisions = (bgp_decisions, layer2_decisions)
             self._routes, routes = bgp.routes, len(bgp.routes)
-        self._layer2 = (layer2, decisions[1])
+        self._layer2, self._decisions = (layer2, decisions[1]), decisions
         changes = self._diary.follow(decisions)
         node = self._settings.node_name
         for change in changes:  # at once: the diary tells each change only one time
@@ -289,6 +315,7 @@ class Loop:
 
     def _tell(self, changes: tuple[report.Change, ...], found: tuple[problems.Problem, ...]) -> None:
         """Logs, metrics and the ConfigurationState object; each only when something is new."""
+        self._note(*node_report.changed(changes))
         for change in changes:
             shown = [str(address) for address in change.addresses]
             if change.reason:

@@ -42,7 +42,7 @@ class Layer2(msgspec.Struct, frozen=True, rename="camel"):
     """The layer-2 half of the node."""
 
     interfaces: tuple[str, ...] = ()
-    """Interfaces that can carry addresses, sorted."""
+    """Interfaces that can carry addresses now, sorted; where nobody watches that, all that are not excluded."""
     addresses: tuple[Layer2Address, ...] = ()
     rivals: tuple[Rival, ...] = ()
     live: tuple[str, ...] | None = None
@@ -115,7 +115,7 @@ class Advertised(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class NodeReport(msgspec.Struct, frozen=True, rename="camel"):
-    """The speaker's half and FRR's half. `frr_error` says why there is nothing of FRR."""
+    """The speaker's half and FRR's half. `frr_error` says what FRR did not answer, and why; the rest of its half is there."""
 
     speaker: Speaker
     frr_version: str = ""

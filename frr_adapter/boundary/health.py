@@ -44,6 +44,8 @@ class Request:
 
 
 Route = Callable[[], Answer]
+Slow = Callable[[], Awaitable[Answer]]
+"""A route whose answer takes a while to make; others are served meanwhile."""
 Change = Callable[[bytes], Answer]
 """What a PUT of this body does."""
 Guard = Callable[[Request], Awaitable[Answer | None]]
@@ -114,7 +116,10 @@ class HttpServer:
     """Serves routes until closed."""
 
     def __init__(
-        self, routes: Mapping[str, Route], changes: Mapping[str, Change] | None = None, guard: Guard | None = None
+        self,
+        routes: Mapping[str, Route | Slow],
+        changes: Mapping[str, Change] | None = None,
+        guard: Guard | None = None,
     ) -> None:
         self._routes = routes
         self._changes = changes or {}
@@ -123,7 +128,11 @@ class HttpServer:
 
     @classmethod
     async def start(
-        cls, host: str | None, port: int, routes: Mapping[str, Route], changes: Mapping[str, Change] | None = None
+        cls,
+        host: str | None,
+        port: int,
+        routes: Mapping[str, Route | Slow],
+        changes: Mapping[str, Change] | None = None,
     ) -> Self | None:
         """Listens on `host`:`port`, on all addresses of both families when `host` is None; port 0 means off and gives None.
 
@@ -136,7 +145,7 @@ class HttpServer:
         cls,
         host: str | None,
         port: int,
-        routes: Mapping[str, Route],
+        routes: Mapping[str, Route | Slow],
         changes: Mapping[str, Change] | None = None,
         guard: Guard | None = None,
         tls: ssl.SSLContext | None = None,
@@ -188,7 +197,7 @@ class HttpServer:
         if route is None:
             return Answer(http.HTTPStatus.NOT_FOUND, b"unknown path\n")
         refused = await self._guard(request) if self._guard is not None else None
-        return refused if refused is not None else _tried(request, route)
+        return refused if refused is not None else await _tried(request, route)
 
 
 async def _changed(request: Request, reader: asyncio.StreamReader, change: Change) -> Answer:
@@ -198,12 +207,13 @@ async def _changed(request: Request, reader: asyncio.StreamReader, change: Chang
     if not length.isdecimal() or int(length) > _BODY_BYTES:
         return Answer(http.HTTPStatus.BAD_REQUEST, f"a body of up to {_BODY_BYTES} bytes is allowed\n".encode())
     body = await reader.readexactly(int(length))
-    return _tried(request, lambda: change(body))
+    return await _tried(request, lambda: change(body))
 
 
-def _tried(request: Request, route: Route) -> Answer:
+async def _tried(request: Request, route: Route | Slow) -> Answer:
     try:
-        return route()
+        found = route()
+        return found if isinstance(found, Answer) else await found
     except Exception as problem:
         # Whoever asks for our health must hear of a mistake of ours, not wait for an answer.
         _log.exception("no answer to a request", path=request.path)

@@ -5,8 +5,10 @@ object, retry, or log.
 """
 
 import asyncio
+import http
+import os
 import ssl
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 from typing import Any, Self
 from urllib import parse, request
@@ -15,7 +17,7 @@ import aiohttp
 import msgspec
 
 from frr_adapter import errors
-from frr_adapter.boundary import client_library, ports, retry
+from frr_adapter.boundary import client_library, executing, ports, retry
 
 _CONNECT_SECONDS = 10.0
 _ANSWER_SECONDS = 60.0
@@ -34,20 +36,22 @@ class _Status(msgspec.Struct, frozen=True):
 class Kube:
     """One connection pool to one API server; see `ports.KubePort` for the contract of the requests."""
 
-    def __init__(self, library: client_library.Library, kubeconfig: Path | None) -> None:
+    def __init__(self, library: client_library.Library, kubeconfig: Path | None, context: str = "") -> None:
         self._library = library
         self._kubeconfig = kubeconfig
+        self._context = context
         self._configuration: Any = None
         self._rest: Any = None
 
     @classmethod
-    async def connect(cls, kubeconfig: Path | None) -> Self:
+    async def connect(cls, kubeconfig: Path | None, context: str = "") -> Self:
         """Reads the credentials; no request is sent yet. None means the service account of the pod we run in.
 
+        `kubeconfig` may be several files as in $KUBECONFIG; `context` is one of theirs, empty for the current one.
         errors.SettingsError when the kubeconfig or the service account cannot be used. The service account's token file
         is read again every minute, and everything that gives a token is read again when the API answers 401.
         """
-        kube = cls(client_library.load(), kubeconfig)
+        kube = cls(client_library.load(), kubeconfig, context)
         kube._configuration = await kube._load()
         try:
             kube._rest = kube._library.RESTClientObject(kube._configuration)
@@ -109,6 +113,35 @@ class Kube:
         finally:
             # Not release(): the rest of a watch that nobody reads any more must not come in over a pooled connection.
             response.close()
+
+    async def exec(self, path: str, argv: Sequence[str], container: str) -> bytes:
+        """What a command in a container of a pod writes to its standard output; `path` is the pod's.
+
+        Besides the usual errors a KubernetesError with status 0 when the command fails; see `executing.Channels.result`. The right
+        it needs is `create` and, for most API servers, `get` on `pods/exec`.
+        """
+        url = f"{self._configuration.host}{path}/exec?{executing.query(argv, container)}"
+        headers = {"User-Agent": "frr-adapter", **await self._credentials()}
+        # A session of its own: the library's speaks HTTP only, and of WebSockets it knows nothing.
+        async with aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(ssl=self._rest.ssl_context), timeout=_WATCH, trust_env=False
+        ) as session:
+            try:
+                async with session.ws_connect(
+                    url,
+                    protocols=executing.PROTOCOLS,
+                    headers=headers,
+                    proxy=self._configuration.proxy,
+                    proxy_headers=self._configuration.proxy_headers,
+                    server_hostname=self._configuration.tls_server_name,
+                    max_msg_size=executing.LARGEST,
+                ) as socket:
+                    return await _heard(socket)
+            except aiohttp.WSServerHandshakeError as error:
+                # The body of the refusal is lost in the library; its status says enough.
+                raise errors.KubernetesError(error.status, _phrase(error.status), "exec is refused") from error
+            except (aiohttp.ClientError, TimeoutError, OSError) as error:
+                raise _unanswered(error) from error
 
     async def _exchange(
         self, method: str, path: str, query: ports.Query, body: ports.Document | None = None, content_type: str = _JSON
@@ -184,9 +217,13 @@ class Kube:
             if self._kubeconfig is None:
                 self._library.load_incluster_config(client_configuration=configuration)
             else:
-                self._kubeconfig.read_bytes()
+                for path in str(self._kubeconfig).split(os.pathsep):
+                    Path(path).read_bytes()
                 await self._library.load_kube_config(
-                    config_file=str(self._kubeconfig), client_configuration=configuration, persist_config=False
+                    config_file=str(self._kubeconfig),
+                    context=self._context or None,
+                    client_configuration=configuration,
+                    persist_config=False,
                 )
         except asyncio.CancelledError:
             raise
@@ -197,6 +234,21 @@ class Kube:
         configuration.client_session_kwargs = {"trust_env": False}
         configuration.proxy = configuration.proxy or _environment_proxy(configuration.host)
         return configuration
+
+
+async def _heard(socket: aiohttp.ClientWebSocketResponse) -> bytes:
+    channels = executing.Channels()
+    async for message in socket:
+        if message.type is aiohttp.WSMsgType.BINARY:
+            channels.take(message.data)
+    return channels.result()
+
+
+def _phrase(status: int) -> str:
+    try:
+        return http.HTTPStatus(status).phrase.replace(" ", "")
+    except ValueError:
+        return "Unknown"
 
 
 def _environment_proxy(url: str) -> str | None:

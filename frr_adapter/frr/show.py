@@ -6,6 +6,7 @@ Pure. Fields that a version of FRR leaves out count as zero: these are observati
 
 import collections
 import ipaddress
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -28,6 +29,12 @@ def bfd_peers_command(vrf: str = DEFAULT_VRF) -> str:
 def bfd_counters_command(vrf: str = DEFAULT_VRF) -> str:
     """As `bfd_peers_command`, for the counters."""
     return "show bfd peers counters json" if vrf == DEFAULT_VRF else f"show bfd vrf {vrf} peers counters json"
+
+
+def advertised_command(session: "Session", family: str) -> str:
+    """The question to bgpd what the neighbor was told and not withdrawn; `family` is `ipv4` or `ipv6`."""
+    vrf = "" if session.vrf == DEFAULT_VRF else f"vrf {session.vrf} "
+    return f"show bgp {vrf}{family} unicast neighbors {session.neighbor} advertised-routes json"
 
 
 class MessageStats(msgspec.Struct, frozen=True, rename="camel"):
@@ -184,6 +191,24 @@ def sessions(text: str) -> tuple[Session, ...]:
                 )
             )
     return tuple(sorted(found, key=lambda session: (session.vrf, session.neighbor)))
+
+
+_VERSION = re.compile(r"^FRRouting (\d[^\s(]*)", re.MULTILINE)
+
+
+def version(text: str) -> str:
+    """FRR's version in the answer to `show version`, such as `8.4.4`; empty when it is not said."""
+    found = _VERSION.search(text)
+    return found[1] if found else ""
+
+
+class _Advertised(msgspec.Struct, frozen=True, rename="camel"):
+    advertised_routes: dict[str, msgspec.Raw] = {}
+
+
+def advertised_prefixes(text: str) -> tuple[str, ...]:
+    """Reads the answer to `advertised_command`, in bgpd's order. Raises ValueError for text of another shape."""
+    return tuple(msgspec.json.decode(text or "{}", type=_Advertised).advertised_routes)
 
 
 def bfd_sessions(text: str) -> tuple[BfdSession, ...]:

@@ -19,6 +19,9 @@ def _settings() -> Settings:
     parser.add_argument("--port", type=int, default=defaults.port, help="TCP port; 0 takes a free one")
     parser.add_argument("--unix", type=Path, help="unix socket to listen on as well")
     parser.add_argument("--kubeconfig", type=Path, help="file to write once the server listens")
+    parser.add_argument(
+        "--doors", type=Path, help="file that says how to run commands in containers, read at each exec"
+    )
     parser.add_argument("--history", type=int, default=defaults.history, help="changes kept per resource for watches")
     parser.add_argument(
         "--bookmark-seconds",

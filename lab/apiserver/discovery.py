@@ -11,16 +11,18 @@ from lab.apiserver.objects import Json
 from lab.apiserver.registry import Registry
 
 AGGREGATED = ("v2",)
-_SUBRESOURCE_VERBS = ("get", "patch", "update")
+_VERBS = {"status": ("get", "patch", "update"), "token": ("create",), "exec": ("create", "get")}
 
 
 def verbs(subresource: str) -> tuple[str, ...]:
     """What can be done with a subresource."""
-    return {"status": _SUBRESOURCE_VERBS, "token": ("create",)}.get(subresource, ("update",))
+    return _VERBS.get(subresource, ("update",))
 
 
 def _answers(kind: Kind, subresource: str) -> Json:
-    """The type of what a subresource answers."""
+    """The type of what a subresource takes or answers."""
+    if subresource == "exec":
+        return {"group": kind.group, "version": kind.version, "kind": "PodExecOptions"}
     if subresource == "token":
         return {"group": "authentication.k8s.io", "version": "v1", "kind": "TokenRequest"}
     return {"group": kind.group, "version": kind.version, "kind": kind.kind}

@@ -200,7 +200,7 @@ BUILT_IN: tuple[Kind, ...] = (
         "V1Pod",
         short=("po",),
         categories=("all",),
-        subresources=("status",),
+        subresources=("status", "exec"),
         returns_deleted=True,
         labels=_POD_LABELS,
     ),

@@ -41,7 +41,7 @@ async def start(settings: Settings) -> Running:
     for name in _NAMESPACES:
         document = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
         backend.create(kind, "", document, WriteOptions(manager="kube-apiserver"))
-    surface = Surface(backend, settings.bookmark_seconds)
+    surface = Surface(backend, settings.bookmark_seconds, settings.doors)
     # Handlers are cancelled when their client goes: a watch ends at once instead of at its next event.
     runner = web.AppRunner(surface.application(), handler_cancellation=True, shutdown_timeout=1.0, access_log=None)
     await runner.setup()

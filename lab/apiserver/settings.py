@@ -12,12 +12,13 @@ from lab.apiserver.service_network import Network
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`port` 0 takes a free one; `history` counts changes kept per resource; seconds are between two bookmarks."""
+    """`doors` is the file with the ways into containers, see `executing`. `port` 0 takes a free one; `history` counts changes kept per resource; seconds are between two bookmarks."""
 
     host: str = "127.0.0.1"
     port: int = 0
     unix: Path | None = None
     kubeconfig: Path | None = None
+    doors: Path | None = None
     history: int = 10_000
     bookmark_seconds: float = 60.0
     networks: tuple[Network, ...] = (

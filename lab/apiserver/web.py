@@ -7,6 +7,7 @@ rules of a kind.
 import contextlib
 import traceback
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 from aiohttp import hdrs, web
 
@@ -15,6 +16,7 @@ from lab.apiserver import (
     answers,
     bodies,
     discovery,
+    executing,
     objects,
     openapi,
     openapi_v2,
@@ -42,8 +44,9 @@ _DISCOVERY_MEDIA = "application/json;g=apidiscovery.k8s.io;v={form};as=APIGroupD
 class Surface:
     """Answers requests from a backend."""
 
-    def __init__(self, backend: Backend, bookmark_seconds: float) -> None:
+    def __init__(self, backend: Backend, bookmark_seconds: float, doors: Path | None = None) -> None:
         self._backend = backend
+        self._doors = doors
         self._bookmark_seconds = bookmark_seconds
         self._admission = admission.Admission(backend)
         self._reviews = reviews.Reviews(backend.store)
@@ -98,6 +101,9 @@ class Surface:
 
     async def _resource(self, http: web.Request, target: Target) -> web.StreamResponse:
         verb = _VERBS.get(http.method, "")
+        if target.subresource == executing.SUBRESOURCE and verb in discovery.verbs(target.subresource):
+            pod = self._backend.entry(target.kind, target.namespace, target.name).document
+            return await executing.serve(http, pod, self._doors)
         is_collection = not target.name
         if is_collection and verb == "delete":
             verb = "deletecollection"

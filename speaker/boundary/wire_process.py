@@ -30,7 +30,9 @@ _START_SECONDS = 20.0
 
 
 class WireProcess:
-    """One per program. `changed` is called when a cycle is due for what was told; `took_over` with seconds, for each address."""
+    """One per program. `changed` is called when a cycle is due for what was told; `took_over` with seconds, for each address;
+    `happened` with a line for people.
+    """
 
     def __init__(
         self,
@@ -39,12 +41,14 @@ class WireProcess:
         has_membership: bool,
         changed: Callable[[], None],
         took_over: Callable[[float], None] = lambda _seconds: None,
+        happened: Callable[[str], None] = lambda _line: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._forked = forked
         self._has_membership = has_membership
         self._changed = changed
         self._took_over = took_over
+        self._happened = happened
         self._clock = clock
         self._talk: channel.Channel | None = None
         self._started = clock()
@@ -141,6 +145,11 @@ class WireProcess:
         """See `ports.Announcer`."""
         return self._interfaces
 
+    @property
+    def is_fenced(self) -> bool:
+        """Whether this node hears too few other speakers to answer for anything; true until it has heard them."""
+        return self._gossip.is_fenced
+
     def counts(self) -> links.Counts:
         """See `ports.Announcer`. Half a second old at most."""
         return messages.counts(self._rows, self._counted)
@@ -211,7 +220,7 @@ class WireProcess:
                 self._rows.update({row.address: row for row in messages.rows(message)})
                 self._counted = message
             case messages.Gossip():
-                self._gossip = message
+                self._hear_gossip(message)
             case messages.Failed(reason):
                 self._failure = reason
             case messages.Ready():
@@ -220,11 +229,27 @@ class WireProcess:
                 assert_never(unknown)
         return True
 
+    def _hear_gossip(self, found: messages.Gossip) -> None:
+        if found.is_fenced and not self._gossip.is_fenced:
+            self._happened(
+                f"fenced: {found.live} of {found.expected} speakers are heard, no layer-2 address is answered for"
+            )
+        elif self._gossip.is_fenced and not found.is_fenced:
+            self._happened(f"not fenced: {found.live} of {found.expected} speakers are heard")
+        self._gossip = found
+
     def _hear_rivals(self, found: tuple[links.Rival, ...]) -> None:
         """Claims are counted all the time; people are told of who is there."""
         before = {(each.address, each.mac, each.is_present) for each in self._rivals}
+        after = {(each.address, each.mac, each.is_present) for each in found}
         self._rivals = found
-        if {(each.address, each.mac, each.is_present) for each in found} != before:
+        for address, mac, is_present in sorted(after - before, key=str):
+            if is_present:
+                self._happened(f"rival: {links.format_mac(mac)} claims {address}")
+        for address, mac, was_present in sorted(before - after, key=str):
+            if was_present:
+                self._happened(f"rival gone: {links.format_mac(mac)} no longer claims {address}")
+        if before != after:
             self._changed()
 
 

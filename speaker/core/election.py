@@ -21,7 +21,8 @@ def _digest(node: str, text: str) -> bytes:
 
 def order(candidates: Iterable[str], address: addresses.Address, scores: Mapping[str, int]) -> tuple[str, ...]:
     """Candidates with the owner first, whatever order they came in; a node without a score has 0."""
-    return tuple(sorted(candidates, key=lambda node: rank(node, address, scores)))
+    text = str(address)  # once: it takes longer than the digest
+    return tuple(sorted(candidates, key=lambda node: (-scores.get(node, 0), _digest(node, text))))
 
 
 def is_owner(node: str, candidates: Iterable[str], address: addresses.Address, scores: Mapping[str, int]) -> bool:

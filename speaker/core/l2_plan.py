@@ -35,12 +35,21 @@ class Candidacy:
 
 
 @dataclass(frozen=True, slots=True)
-class _Basis:
+class Basis:
     """Everything but the service that a decision depends on."""
 
     pools: tuple[pool.Pool, ...]
     candidacies: tuple[Candidacy, ...]
     keeps: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Contenders:
+    """The nodes that could have the addresses of a service, and the advertisements that speak for it: the same on every node."""
+
+    addresses: tuple[addresses.Address, ...]
+    advertisements: tuple[advertisement.L2Advertisement, ...]
+    nodes: frozenset[str]
 
 
 def plan(
@@ -51,7 +60,7 @@ def plan(
     `live` are the nodes whose speaker is alive; None when nobody watches that, and then every known node counts. With `keeps` a node
     may keep what it holds although another one comes first, as long as that one is not preferred.
     """
-    basis = _basis(world, ignore_exclude=ignore_exclude, live=live, keeps=keeps)
+    basis = basis_of(world, ignore_exclude=ignore_exclude, live=live, keeps=keeps)
     return _assemble(share_of(item, world.endpoints.get(item.key, ()), basis, node) for item in world.services)
 
 
@@ -66,14 +75,14 @@ class Planner:
         self._node = node
         self._ignore_exclude = ignore_exclude
         self._keeps = keeps
-        self._known_basis: _Basis | None = None
+        self._known_basis: Basis | None = None
         self._shares: shares.Shares[Share] = shares.Shares()
         self._entries = _Entries()
         self._plan = values.L2Plan()
 
     def plan(self, world: snapshot.Snapshot, *, live: values.Live | None) -> Result:
         """As the function `plan`."""
-        basis = _basis(world, ignore_exclude=self._ignore_exclude, live=live, keeps=self._keeps)
+        basis = basis_of(world, ignore_exclude=self._ignore_exclude, live=live, keeps=self._keeps)
         if basis != self._known_basis:
             self._shares, self._entries = shares.Shares(), _Entries()
         self._known_basis = None  # should anything below fail, the next plan is made from scratch
@@ -117,12 +126,13 @@ class _Entries:
         return _entry(address, wanted.values())
 
 
-def _basis(world: snapshot.Snapshot, *, ignore_exclude: bool, live: values.Live | None, keeps: bool) -> _Basis:
+def basis_of(world: snapshot.Snapshot, *, ignore_exclude: bool, live: values.Live | None, keeps: bool) -> Basis:
+    """What all decisions of one plan have in common; the arguments are those of `plan`."""
     refused = {
         node.name for node in world.nodes if eligibility.node_refusal(node, ignore_exclude=ignore_exclude) is not None
     }
     known: values.Live = dict.fromkeys(node.name for node in world.nodes) if live is None else live
-    return _Basis(
+    return Basis(
         world.configuration.pools,
         tuple(
             Candidacy(
@@ -146,8 +156,31 @@ def _serves(present: frozenset[str] | None, named: frozenset[str]) -> bool:
     return any(values.is_named(interface, named) for interface in present) if named else bool(present)
 
 
-def share_of(item: service.Service, endpoints: Iterable[cluster.Endpoint], basis: _Basis, node: str) -> Share:
+def share_of(item: service.Service, endpoints: Iterable[cluster.Endpoint], basis: Basis, node: str) -> Share:
     """The decision for one service. The order of the checks is part of the contract: the first "no" wins."""
+    found = contenders(item, endpoints, basis)
+    if isinstance(found, Share):
+        return found
+    mine = tuple(ad for ad in found.advertisements if node in ad.nodes)
+    if not mine:
+        return _abstain(item, values.Reason.NO_MATCHING_ADVERTISEMENT, found.addresses)
+    if node not in found.nodes:
+        return _abstain(item, values.Reason.NOT_OWNER, found.addresses)
+    scores = scores_of(found.advertisements)
+    # one owner for both families of a service: the first address elects
+    if election.is_owner(node, found.nodes, found.addresses[0], scores):
+        verdict: values.Verdict = values.Announce()
+        wish = values.Wish.TAKE
+    elif basis.keeps and may_keep(node, found.nodes, scores):
+        verdict, wish = values.Abstain(values.Reason.NOT_OWNER), values.Wish.KEEP
+    else:
+        return _abstain(item, values.Reason.NOT_OWNER, found.addresses)
+    decision = values.Decision(item.key, values.Protocol.LAYER2, found.addresses, verdict, wish)
+    return Share(decision, interfaces_of(mine), scores, found.nodes)
+
+
+def contenders(item: service.Service, endpoints: Iterable[cluster.Endpoint], basis: Basis) -> Contenders | Share:
+    """Who could have the addresses of the service, or the share of every node when nobody may."""
     found = eligibility.service_addresses(item)
     if isinstance(found, values.Reason):
         return _abstain(item, found)
@@ -165,25 +198,15 @@ def share_of(item: service.Service, endpoints: Iterable[cluster.Endpoint], basis
     kept = tuple(each.advertisement for each in candidacies)
     if item.annotation(service.SHARED_ANNOTATION) is not None and any(ad.service_selectors for ad in kept):
         return _abstain(item, values.Reason.SHARED_IP_WITH_SERVICE_SELECTOR, found)
-    mine = tuple(ad for ad in kept if node in ad.nodes)
-    if not mine:
-        return _abstain(item, values.Reason.NO_MATCHING_ADVERTISEMENT, found)
     candidates = frozenset[str]().union(*(each.nodes for each in candidacies))
     if item.is_local:
         candidates &= {endpoint.node for endpoint in usable if endpoint.node}
-    if node not in candidates:
-        return _abstain(item, values.Reason.NOT_OWNER, found)
-    scores = scores_of(kept)
-    # one owner for both families of a service: the first address elects
-    if election.is_owner(node, candidates, found[0], scores):
-        verdict: values.Verdict = values.Announce()
-        wish = values.Wish.TAKE
-    elif basis.keeps and scores.get(node, 0) == max(scores.get(name, 0) for name in candidates):
-        verdict, wish = values.Abstain(values.Reason.NOT_OWNER), values.Wish.KEEP
-    else:
-        return _abstain(item, values.Reason.NOT_OWNER, found)
-    decision = values.Decision(item.key, values.Protocol.LAYER2, found, verdict, wish)
-    return Share(decision, interfaces_of(mine), scores, candidates)
+    return Contenders(found, kept, candidates)
+
+
+def may_keep(node: str, candidates: Iterable[str], scores: Mapping[str, int]) -> bool:
+    """Whether a candidate may keep what it holds although another one comes first: when no candidate is preferred to it."""
+    return scores.get(node, 0) == max(scores.get(name, 0) for name in candidates)
 
 
 def settled(decisions: Iterable[values.Decision], held: frozenset[addresses.Address]) -> tuple[values.Decision, ...]:
