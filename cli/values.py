@@ -63,3 +63,5 @@ class Gathered:
     gaps: tuple[str, ...] = ()
     events: tuple[Json, ...] = ()
     """Events about Services and our objects, newest last."""
+    unread: tuple[str, ...] = ()
+    """Kinds of which the source says nothing, sorted: that there is no object of them proves nothing."""
