@@ -10,7 +10,7 @@ TEST_PACKAGES := bird2 gobgpd
 IMAGE_PACKAGES := buildah debootstrap
 STAMP := $(VENV)/.installed
 
-.PHONY: image help lab lab-down apt-test test test-unit test-long test-frr10 lint bench crds manifests lock apt clean
+.PHONY: image help lab lab-down apt-test test test-unit test-long test-frr10 lint bench crds schemas manifests lock apt clean
 
 help: ## What there is
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -63,6 +63,9 @@ image: ## Build the image with buildah, from Debian packages alone, and print it
 
 crds: $(STAMP) ## Write the CRDs from the types
 	@$(PY) -m cli crds --output charts/frr-adapter/files/crds
+
+schemas: $(STAMP) ## Write the JSON schemas of what the command prints
+	@$(PY) -m cli schema --output docs/schemas
 
 manifests: $(STAMP) ## Write the plain manifests from the chart
 	@$(PY) -m tests.manifests

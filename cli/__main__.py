@@ -1,6 +1,8 @@
 """`python -m cli` is the same as the installed `frr-adapter`."""
 
-from cli.main import app
+import sys
+
+from cli.main import main
 
 if __name__ == "__main__":
-    app(prog_name="frr-adapter")
+    sys.exit(main())

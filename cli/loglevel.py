@@ -1,6 +1,6 @@
 """`frr-adapter log-level`: asks a program on this host (in this pod) from which level on it logs, or changes that.
 
-Called by `cli.main`. It speaks to the health port over loopback; must never reach for the Kubernetes API.
+Called by `cli.commands.log_level`. It speaks to the health port over loopback; must never reach for the Kubernetes API.
 """
 
 import urllib.error

@@ -10,12 +10,11 @@ import time
 
 import pytest
 import yaml
-from typer.testing import CliRunner
 
-from cli import main
 from controller import credentials
 from controller.boundary import certificates
 from frr_adapter.api import crds
+from tests import command
 from tests.contract import conftest
 from tests.contract.test_webhook import CONFIGURATIONS, ON, Controller, configuration, controller, kinds
 
@@ -272,8 +271,8 @@ async def test_a_definition_without_conversion_is_as_ever(api, kinds, flags, kub
 
 
 async def test_the_printed_definitions_serve_the_older_version(api, kinds, kubectl):
-    printed = await asyncio.to_thread(CliRunner().invoke, main.app, ["crds", f"--convert-in={api.namespace}"])
-    assert printed.exit_code == 0
+    printed = await asyncio.to_thread(command.run, "crds", f"--convert-in={api.namespace}")
+    assert printed.status == 0
     code, _, err = await kubectl("apply", "--dry-run=server", "--validate=strict", "-f", "-", stdin=printed.stdout)
     assert code == 0, err
     (peers,) = (

@@ -4,10 +4,9 @@ import asyncio
 import socket
 
 import pytest
-from typer.testing import CliRunner
 
-from cli import main
 from frr_adapter.boundary import health, logs
+from tests import command
 from tests.fakes import log_state
 
 
@@ -20,23 +19,23 @@ async def port():
 
 
 async def call(*arguments):
-    return await asyncio.to_thread(CliRunner().invoke, main.app, ["log-level", *arguments])
+    return await asyncio.to_thread(command.run, "log-level", *arguments)
 
 
 async def test_it_prints_and_changes_the_level(port):
     logs.set_level(logs.Level.INFO)
     assert (await call(f"--port={port}")).stdout == "info\n"
     found = await call("error", f"--port={port}")
-    assert (found.exit_code, found.stdout.splitlines()[-1]) == (0, "error")
+    assert (found.status, found.stdout.splitlines()[-1]) == (0, "error")
     assert logs.current_level() is logs.Level.ERROR
 
 
 async def test_what_does_not_work_is_one_line(port):
     found = await call("loud", f"--port={port}")
-    assert found.exit_code == 1
-    assert 'frr-adapter: log-level: found "loud"; allowed are all, debug, info, warn, error, none' in found.output
+    assert found.status == 1
+    assert 'frr-adapter: log-level: found "loud"; allowed are all, debug, info, warn, error, none' in found.stderr
     with socket.create_server(("127.0.0.1", 0)) as taken:
         free = taken.getsockname()[1]
     found = await call(f"--port={free}")
-    assert found.exit_code == 1
-    assert f"log-level: port {free} of 127.0.0.1 (--port): " in found.output
+    assert found.status == 1
+    assert f"log-level: port {free} of 127.0.0.1 (--port): " in found.stderr
