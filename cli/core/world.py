@@ -14,7 +14,7 @@ from cli import values
 from frr_adapter import problems, refs, resolve
 from frr_adapter.boundary import decoders, store, watch
 from frr_adapter.model import cluster, snapshot, status
-from frr_adapter.resolve import view
+from frr_adapter.resolve import peers, view
 
 KINDS = tuple(sorted({*view.ALLOCATING_KINDS, *view.ANNOUNCING_KINDS, "Pod", "ServiceL2Status", "ServiceBGPStatus"}))
 """Kinds that a decision, or what is told of one, depends on; documents of other kinds are left alone."""
@@ -39,6 +39,8 @@ class World:
     pods: tuple[cluster.Pod, ...] = ()
     statuses: tuple[status.ServiceStatus, ...] = ()
     """Which node says that it announces which service: ServiceBGPStatus and ServiceL2Status."""
+    unreadable: tuple[tuple[refs.ObjectRef, str], ...] = ()
+    """Objects that no API server would have taken, and why; it is as if they had not been written."""
 
     def at(self, node: str) -> snapshot.Snapshot:
         """The snapshot of that node's speaker. KeyError for a node that is not known."""
@@ -50,27 +52,44 @@ class Course:
 
     def __init__(self, programs: values.Programs) -> None:
         self._programs = programs
+        resources = decoders.resources(KINDS, programs.namespace)
+        self._namespaces = {each.kind: (each.namespace,) for each in resources if each.namespace}
         self._store = store.Store(KINDS)
         self._documents: dict[refs.ObjectRef, values.Document] = {}
         self._controller = view.View(lb_class=None)
         self._speakers = view.View(lb_class=programs.lb_class)
         self._nodes: dict[str, resolve.Resolution] = {}
+        self._unreadable: dict[refs.ObjectRef, str] = {}
 
     def advance(self, documents: Iterable[values.Document]) -> World:
         """The world when exactly these objects exist; those of a former call that are not among them are deleted."""
         newest = {each.ref: each for each in documents}
         for ref in self._documents.keys() - newest.keys():
-            if ref.kind in KINDS:
+            if self._is_watched(ref):
+                self._unreadable.pop(ref, None)
                 self._store.apply(watch.Deleted(ref.kind, ref))
         for ref, document in newest.items():
             known = self._documents.get(ref)
-            if ref.kind not in KINDS or known is document:
+            if known is document or not self._is_watched(ref):
                 continue
             if known is None or known.raw != document.raw:
-                read = decoders.DECODERS[ref.kind](msgspec.Raw(_encode(document.raw)))
-                self._store.apply(watch.Upserted(ref.kind, read))
+                self._read(ref, document)
         self._documents = newest
         return self._world()
+
+    def _read(self, ref: refs.ObjectRef, document: values.Document) -> None:
+        """An object that no API server would have taken changes nothing."""
+        self._unreadable.pop(ref, None)
+        try:
+            read = decoders.DECODERS[ref.kind](msgspec.Raw(_encode(document.raw)))
+        except (msgspec.DecodeError, ValueError) as error:
+            self._unreadable[ref] = str(error)
+        else:
+            self._store.apply(watch.Upserted(ref.kind, read))
+
+    def _is_watched(self, ref: refs.ObjectRef) -> bool:
+        """Whether the programs see it: of some kinds they look at their own namespace only."""
+        return ref.kind in KINDS and ref.namespace in self._namespaces.get(ref.kind, (ref.namespace,))
 
     def _world(self) -> World:
         listed = {kind: self._store.objects(kind) for kind in KINDS}
@@ -78,11 +97,7 @@ class Course:
         seen, left_out = self._controller.look(controller_kinds)
         shared, _ = self._speakers.look({kind: listed[kind] for kind in view.ANNOUNCING_KINDS})
         objects = view.config_objects(listed, for_speaker=True)
-        before = {name: found.configuration for name, found in self._nodes.items()}
-        self._nodes = {
-            node.name: resolve.configuration(objects, node=node.name, previous=before.get(node.name))
-            for node in listed["Node"]
-        }
+        self._nodes = self._resolved(objects)
         return World(
             programs=self._programs,
             documents=self._documents,
@@ -92,4 +107,21 @@ class Course:
             nodes=self._nodes,
             pods=listed["Pod"],
             statuses=(*listed["ServiceBGPStatus"], *listed["ServiceL2Status"]),
+            unreadable=tuple(sorted(self._unreadable.items())),
         )
+
+    def _resolved(self, objects: snapshot.ConfigObjects) -> dict[str, resolve.Resolution]:
+        """What holds on each node. Nodes that the same peers and advertisements select, and that had the same before, share one answer."""
+        known: dict[tuple[object, ...], resolve.Resolution] = {}
+        found = {}
+        for node in objects.nodes:
+            selected = peers.selecting(objects, node.labels)
+            last = self._nodes.get(node.name)
+            key = (tuple(map(id, selected.peers)), tuple(map(id, selected.bgp_advertisements)), id(last))
+            if key not in known:
+                previous = None if last is None else last.configuration
+                answer = resolve.configuration(objects, node=node.name, previous=previous)
+                # What did not change stays the very same, so that whoever plans by it need not compare.
+                known[key] = last if last is not None and answer == last else answer
+            found[node.name] = known[key]
+        return found

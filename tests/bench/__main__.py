@@ -1,6 +1,6 @@
 """`make bench`: measures on this machine and writes docs/benchmarks.md. Figures never make it fail.
 
-Parts: `lab`, `frr`, `bgp`, `layer2`, `layer2-many`, `speaker` and `controller`; without arguments all of them. Every part owns a
+Parts: `lab`, `frr`, `bgp`, `layer2`, `layer2-many`, `speaker`, `controller` and `command`; without arguments all of them. Every part owns a
 section of the page and leaves the others.
 The controller is measured on the embedded API, and also on a real kube-apiserver where KUBEBUILDER_ASSETS names one.
 """
@@ -10,6 +10,7 @@ import argparse
 from tests.bench import (
     bgp_bench,
     bgp_sessions,
+    command_bench,
     controller_bench,
     figures,
     frr_bench,
@@ -68,6 +69,12 @@ def controller(chosen: argparse.Namespace) -> None:
         report(chosen, part, title, where, found, controller_bench.METHOD)
 
 
+def command(chosen: argparse.Namespace) -> None:
+    where = figures.machine()
+    found = command_bench.run(3 if chosen.small else 10)
+    report(chosen, "command", command_bench.TITLE, where, found, command_bench.METHOD)
+
+
 def report(
     chosen: argparse.Namespace, part: str, title: str, where: str, found: tuple[figures.Figure, ...], method: str
 ) -> None:
@@ -85,6 +92,7 @@ PARTS = {
     "layer2-many": layer2_many,
     "speaker": speaker,
     "controller": controller,
+    "command": command,
 }
 
 
@@ -96,7 +104,7 @@ def main() -> None:
     parser.add_argument(
         "--small",
         action="store_true",
-        help="bgp, layer2, layer2-many, speaker, controller: few Services, for a first look",
+        help="bgp, layer2, layer2-many, speaker, controller: few Services, command: few runs, for a first look",
     )
     parser.add_argument("--print-only", action="store_true", help="do not write docs/benchmarks.md")
     chosen = parser.parse_args()
