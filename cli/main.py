@@ -6,6 +6,7 @@
 import os
 import sys
 
+import frr_adapter
 from cli import catalog
 from cli.errors import Exit, NoAnswerError
 
@@ -47,9 +48,7 @@ def _main(words: list[str], program: str) -> int:
     if name == "help":
         return _main([words[1], "--help"], program)
     if name == "--version":
-        from importlib import metadata
-
-        print(f"frr-adapter {metadata.version('frr-adapter')}")
+        print(f"frr-adapter {frr_adapter.__version__}")
         return Exit.OK
     if name == "__complete":
         from cli import completing

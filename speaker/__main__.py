@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import frr_adapter
 from frr_adapter import errors
 from frr_adapter.boundary import (
     bgp_metrics,
@@ -165,7 +166,7 @@ def _report(
 ) -> reporting.Work:
     facts = the_loop.facts()
     occasion = node_report.Occasion(recent.stamp(clock.SystemClock().now()), announcer.is_fenced, history.occurrences())
-    return lambda: node_report.assemble(facts, occasion, reporting.version(), templates)
+    return lambda: node_report.assemble(facts, occasion, frr_adapter.__version__, templates)
 
 
 def _noted(bgp: applying.Applying, history: recent.Recent) -> tuple[Callable[[str], None], Callable[[], None]]:

@@ -29,13 +29,14 @@ CHECKS = (
 PLAIN = (sys.executable, "-m", "pytest")
 ROOTLESS = ("unshare", "--user", "--map-root-user", "--net", "--mount", sys.executable, "-m", "tests.live.rootless")
 SEVERAL_AT_A_TIME = ["-n", "2", "--dist", "loadfile"]
-"""Live tests wait for daemons and timers most of the time. Each file has machines of its own; its tests stay together."""
+"""Live tests wait for daemons and timers most of the time, and the others use one processor each. Tests of a file stay together: each
+file has machines, servers and clusters of its own."""
 
 STAGES: tuple[tuple[str, list[str], list[str]], ...] = (
     ("house", ["tests/test_house.py"], []),
-    ("unit", ["tests/unit", "tests/cases"], []),
-    ("cycle", ["tests/cycle"], []),
-    ("contract", ["tests/contract"], []),
+    ("unit", ["tests/unit", "tests/cases"], SEVERAL_AT_A_TIME),
+    ("cycle", ["tests/cycle"], SEVERAL_AT_A_TIME),
+    ("contract", ["tests/contract"], SEVERAL_AT_A_TIME),
     ("live", ["tests/live"], SEVERAL_AT_A_TIME),
 )
 

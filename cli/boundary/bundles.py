@@ -14,12 +14,12 @@ import tarfile
 import tempfile
 import zlib
 from collections.abc import Iterator, Mapping
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+import frr_adapter
 from cli import errors, values
 from cli.boundary import naming, redaction
 from frr_adapter.api import node_report
@@ -52,7 +52,7 @@ def packed(gathered: values.Gathered, version: str = "") -> bytes:
     """The bundle; `version` is that of this frr-adapter unless given."""
     manifest = Manifest(
         format=FORMAT,
-        version=version or metadata.version("frr-adapter"),
+        version=version or frr_adapter.__version__,
         taken_at=gathered.taken_at,
         source=gathered.source,
         programs=gathered.programs,

@@ -95,7 +95,9 @@ def _statement(reset: resets.Reset, before: frr_config.FrrConfig, after: frr_con
         return grammar.remote_as(path, neighbor).text
     if reset.reason.startswith("address family "):
         *_, family, word = reset.reason.split()
-        return f"address-family {family} unicast / {'no ' if word == 'removed' else ''}neighbor {neighbor.name} activate"
+        return (
+            f"address-family {family} unicast / {'no ' if word == 'removed' else ''}neighbor {neighbor.name} activate"
+        )
     for setting in grammar.SETTINGS:
         if reset.reason.startswith(f"{setting.name} "):
             words = setting.write(neighbor)

@@ -48,7 +48,7 @@ def config(gathered: values.Gathered, node: str, templates: Mapping[str, str]) -
         node=node,
         source=gathered.source,
         taken_at=gathered.taken_at,
-        verdict=_verdict(differences, status, prints, is_asked=is_asked, speaks=seen.speaks(node)),
+        verdict=_verdict(differences, status, prints, is_asked=is_asked, is_silent=bool(seen.silence(node))),
         state=status.state,
         way=status.way or "",
         last_error=status.last_error or (report.speaker.apply_error if report is not None else ""),
@@ -71,12 +71,12 @@ def _verdict(
     prints: documents.Fingerprints,
     *,
     is_asked: bool,
-    speaks: bool | None,
+    is_silent: bool,
 ) -> documents.Verdict:
     """The daemons' own words count most; without them, what the speaker says, as long as it runs."""
-    if is_asked:
+    if is_asked or differences:
         return "differs" if differences else "ok"
-    if not prints.wanted or speaks is False:
+    if not prints.wanted or is_silent:
         return "unknown"
     return "ok" if status.state == _APPLIED and prints.applied == prints.composed else "differs"
 
@@ -99,8 +99,8 @@ def _notes(
         yield "the node was not asked, so what its FRR really runs is not known"
     elif report.frr_error:
         yield f"FRR did not answer everything: {report.frr_error}"
-    if seen.speaks(node) is False:
-        yield "the speaker is not ready: what it said may no longer be so"
+    if silence := seen.silence(node):
+        yield f"{silence}: what was said may no longer be so"
     elif report is not None:
         if report.speaker.wanted != rendered:
             yield _OTHERWISE

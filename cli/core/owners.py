@@ -58,36 +58,21 @@ def owners(world: worlds.World, seen: running.Running, reports: _Reports) -> tup
     rivals = _rivals(reports)
     advertised = _advertised(world)
     return tuple(
-        _owner(contest, said.get(key, ()), rivals, _Knowledge(seen, reports))
+        _owner(contest, said.get(key, ()), rivals, seen)
         for key, contest in layer2.contests(world, reports).items()
         if contest.candidates or contest.holders or key in advertised
     )
-
-
-class _Knowledge:
-    """What can be told about who holds."""
-
-    def __init__(self, seen: running.Running, reports: _Reports) -> None:
-        self._seen = seen
-        self._reports = reports
-
-    def is_silent(self, node: str) -> bool:
-        return node not in self._reports and self._seen.speaks(node) is False
-
-    @property
-    def has_said(self) -> bool:
-        return self._seen.has_statuses or bool(self._reports)
 
 
 def _owner(
     contest: layer2.Contest,
     interfaces: tuple[str, ...],
     rivals: Mapping[str, tuple[documents.Rival, ...]],
-    knowledge: _Knowledge,
+    seen: running.Running,
 ) -> documents.Owner:
     shown = tuple(map(str, contest.addresses))
     claims = tuple(each for address in shown for each in rivals.get(address, ()))
-    verdict, note = _judged(contest, claims, knowledge)
+    verdict, note = _judged(contest, claims, seen)
     return documents.Owner(
         service=contest.service,
         addresses=shown,
@@ -103,9 +88,9 @@ def _owner(
 
 
 def _judged(
-    contest: layer2.Contest, claims: tuple[documents.Rival, ...], knowledge: _Knowledge
+    contest: layer2.Contest, claims: tuple[documents.Rival, ...], seen: running.Running
 ) -> tuple[documents.Verdict, str]:
-    holders, silent = contest.holders, [each for each in contest.holders if knowledge.is_silent(each)]
+    holders, silent = contest.holders, [each for each in contest.holders if seen.silence(each)]
     strangers = [each for each in holders if each not in contest.candidates]
     if len(holders) > 1:
         return "bad", f"{len(holders)} nodes say that they answer: {', '.join(holders)}"
@@ -113,7 +98,7 @@ def _judged(
         stations = ", ".join(sorted({each.mac for each in claims}))
         return "bad", f"{stations} claims it too, and is no speaker"
     if silent:
-        return "bad", f"the speaker of {silent[0]} is not ready"
+        return "bad", f"on {silent[0]}, {seen.silence(silent[0])}"
     if not contest.candidates:
         why = _IDLE.get(speaker_values.Reason(contest.reason), contest.reason)
         return ("bad", f"still held by {holders[0]}, though {why}") if holders else ("idle", why)
@@ -121,10 +106,10 @@ def _judged(
         return "bad", f"{strangers[0]} is no candidate any more; {contest.owner} is to take over"
     if holders:
         return "ok", ""
-    if not knowledge.has_said:
+    if not seen.has_statuses and not seen.answered:
         return "unknown", "nobody says who answers"
-    ill = " whose speaker is not ready" if knowledge.is_silent(contest.elected or "") else ""
-    return "bad", f"nobody answers yet; elected is {contest.elected}{ill}"
+    silence = seen.silence(contest.elected or "")
+    return "bad", f"nobody answers yet; elected is {contest.elected}{f', where {silence}' if silence else ''}"
 
 
 def announcers(

@@ -1,19 +1,21 @@
 """The world once manifests are applied and the controller has written what it wants. Called by render and validate. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from cli import values
 from cli.core import allocation, assuming, checking, merging, world
 
+_SHOWN = 3
+
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """`world` is settled; `notes` say what had to be assumed; `written` are the objects of the files as they were read."""
+    """`world` is settled; `nodes` and `endpoints` say what had to be assumed about them, one line each."""
 
     world: world.World
-    notes: tuple[str, ...]
-    written: tuple[values.Document, ...]
+    nodes: tuple[str, ...]
+    endpoints: tuple[str, ...]
 
 
 def preview(before: values.Gathered, files: values.Gathered, nodes: Iterable[str] = ()) -> Preview:
@@ -26,4 +28,15 @@ def preview(before: values.Gathered, files: values.Gathered, nodes: Iterable[str
     documents, guessed = assuming.endpoints(documents, merged.changes)
     course = world.Course(programs)
     settled, _ = allocation.settle(course, course.advance(documents.values()))
-    return Preview(settled, (*added, *guessed), files.documents)
+    return Preview(settled, added, tuple(_together(guessed)))
+
+
+def _together(lines: Iterable[str]) -> Iterator[str]:
+    """Lines that say the same of many objects as one."""
+    named: dict[str, list[str]] = {}
+    for line in lines:
+        name, _, said = line.partition(": ")
+        named.setdefault(said, []).append(name)
+    for said, names in named.items():
+        more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+        yield f"{', '.join(names[:_SHOWN])}{more}: {said}"

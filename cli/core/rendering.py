@@ -28,7 +28,7 @@ def render(
         frr_conf=nodes.text(config, templates),
         refusals=refused,
         problems=tuple(_told(each) for each in found if each.severity is checking.Severity.ERROR),
-        gaps=(*gaps, *preview.notes),
+        gaps=(*gaps, *preview.nodes, *preview.endpoints),
     )
 
 

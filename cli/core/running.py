@@ -17,6 +17,8 @@ _COMPONENT = ("app.kubernetes.io/component", "component")
 _LEASE = "frr-adapter-controller"
 _REPORTER = re.compile(r"speaker-(.+)")
 _BEFORE = "configuration error: "
+_UNANSWERED = re.compile(r"node ([^\s:]+): ")
+"""How a gap begins that is about a node which was asked (cli.boundary.nodes)."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -48,13 +50,22 @@ class Running:
     complaints: tuple[Complaint, ...]
     has_statuses: bool
     """Whether the status objects of speakers were read: then a missing one says something."""
+    answered: frozenset[str] = frozenset()
+    """Nodes that were asked and gave a report."""
+    unanswered: frozenset[str] = frozenset()
+    """Nodes that were asked and gave none."""
 
-    def speaks(self, node: str) -> bool | None:
-        """Whether the speaker of the node is ready; None when nobody can tell."""
+    def silence(self, node: str) -> str:
+        """Why what the speaker of the node said last may no longer be so; empty when it speaks, and when nobody can tell."""
         speakers = [each for each in self.pods or () if each.program == "speaker"]
-        if not speakers:
-            return None
-        return any(each.is_ready for each in speakers if each.node == node)
+        if not speakers or node in self.answered:
+            return ""
+        here = [each for each in speakers if each.node == node]
+        if not here:
+            return "there is no speaker"
+        if not any(each.is_ready for each in here):
+            return "the speaker is not ready"
+        return "the speaker does not answer" if node in self.unanswered else ""
 
     def of(self, program: str) -> tuple[Pod, ...]:
         """The pods of a program."""
@@ -72,6 +83,8 @@ def look(gathered: values.Gathered) -> Running:
         complaints=tuple(sorted(set(_complaints(ours)))),
         has_statuses=not {"NodeBGPStatus", "ServiceL2Status"} & {*gathered.unread}
         and any(each.ref.kind in ("NodeBGPStatus", "ConfigurationState", "ServiceL2Status") for each in ours),
+        answered=frozenset(gathered.reports),
+        unanswered=frozenset(match[1] for gap in gathered.gaps if (match := _UNANSWERED.match(gap))),
     )
 
 

@@ -83,13 +83,13 @@ def _of_node(
     status = seen.statuses.get(node)
     said = {(each.vrf, each.neighbor): each for each in (status.sessions if status is not None else ())}
     heard = _told(report)
-    stays = seen.speaks(node) is not False
+    silence = seen.silence(node)
     for key in sorted({*wanted, *said, *(heard or {})}):
         if heard is not None:
             if key in heard or key in wanted:
                 yield _heard(node, key, wanted.get(key, ()), heard.get(key), said.get(key))
         elif key in said:
-            yield _said(node, said[key], stays=stays)
+            yield _said(node, said[key], silence)
         else:
             yield Session(node, *key, wanted[key], note=_unsaid(node, seen))
 
@@ -140,9 +140,9 @@ def _heard(
     )
 
 
-def _said(node: str, said: kinds.NodeSession, *, stays: bool) -> Session:
-    if not stays:
-        note = f"the speaker is not ready; it said {said.state} last"
+def _said(node: str, said: kinds.NodeSession, silence: str) -> Session:
+    if silence:
+        note = f"{silence}; the last word was {said.state}"
         return Session(node, said.vrf, said.neighbor, said.peers, note=note, source="status")
     bfd = "" if said.bfd == _NO_BFD else said.bfd
     return Session(
@@ -162,8 +162,8 @@ def _said(node: str, said: kinds.NodeSession, *, stays: bool) -> Session:
 
 def _unsaid(node: str, seen: running.Running) -> str:
     """Why nobody speaks of a session that is wanted."""
-    if seen.speaks(node) is False:
-        return "the speaker is not ready"
+    if silence := seen.silence(node):
+        return silence
     if node in seen.statuses:
         return "not in the status of the node"
     return "the node has no NodeBGPStatus" if seen.has_statuses else "no status was read"

@@ -191,12 +191,11 @@ def _nodes(shown: Picture) -> Iterator[documents.Node]:
 
 def _troubles(shown: Picture, node: str, sessions: Iterable[Session]) -> Iterator[str]:
     seen, told = shown.seen, shown.gathered.reports.get(node)
-    speaks = seen.speaks(node)
-    if speaks is False:
-        has_pod = any(each.node == node for each in seen.of("speaker"))
-        yield "the speaker is not ready" if has_pod else "there is no speaker"
+    silence = seen.silence(node)
+    if silence:
+        yield silence
     status = seen.statuses.get(node)
-    if status is not None and speaks is not False:
+    if status is not None and not silence:
         if not status.frr.up:
             yield "FRR does not answer"
         if status.configuration.state == _REFUSED:
@@ -229,7 +228,7 @@ def _services(shown: Picture) -> documents.Services:
 def _troubled(shown: Picture) -> Iterator[documents.Pending]:
     yield from (documents.Pending(each.service, each.note) for each in shown.owners if each.verdict == "bad")
     for each in shown.announcers:
-        # A node whose speaker is not ready is told of once, not for every Service.
-        late = [name for name in {*each.wanted} - {*each.nodes} if shown.seen.speaks(name) is not False]
+        # A node whose speaker is silent is told of once, not for every Service.
+        late = [name for name in {*each.wanted} - {*each.nodes} if not shown.seen.silence(name)]
         if each.verdict == "bad" and (late or {*each.nodes} - {*each.wanted}):
             yield documents.Pending(each.service, each.note)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from cli import values
 from cli.core import checking, nodes, previewing, snippets
 from cli.documents import validate as documents
-from frr_adapter import refs
 from frr_adapter.frr import refusal
 
 _ANY_NODE = "any"
@@ -67,8 +66,7 @@ def judge(before: values.Gathered, files: values.Gathered, given: tuple[str, str
     found = list(checking.everything(preview.world, manifests))
     if snippet is not None:
         found += snippets.objections(snippet, snippets.configurations(preview.world), namespace)
-    notes = tuple(each for each in preview.notes if not each.startswith(str(refs.ObjectRef("Node", "", _ANY_NODE))))
-    return Judged(preview, tuple(found), snippet, len(files.documents), (*before.gaps, *files.gaps, *notes))
+    return Judged(preview, tuple(found), snippet, len(files.documents), (*before.gaps, *files.gaps))
 
 
 def _with(files: values.Gathered, manifests: Iterable[values.Document]) -> values.Gathered:

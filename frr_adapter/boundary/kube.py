@@ -120,6 +120,16 @@ class Kube:
         Besides the usual errors a KubernetesError with status 0 when the command fails; see `executing.Channels.result`. The right
         it needs is `create` and, for most API servers, `get` on `pods/exec`.
         """
+        try:
+            return await self._run(path, argv, container)
+        except errors.KubernetesError as error:
+            if error.status != 401:
+                raise
+        # As in `_request`. Who is refused has started nothing, so nothing runs twice.
+        await self._reload()
+        return await self._run(path, argv, container)
+
+    async def _run(self, path: str, argv: Sequence[str], container: str) -> bytes:
         url = f"{self._configuration.host}{path}/exec?{executing.query(argv, container)}"
         headers = {"User-Agent": "frr-adapter", **await self._credentials()}
         # A session of its own: the library's speaks HTTP only, and of WebSockets it knows nothing.

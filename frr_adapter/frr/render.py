@@ -129,8 +129,9 @@ def _printable(value: Any) -> Any:
         return value
     if value is None:
         raise errors.ApplyError("a template prints a field that is not set")
-    if _CONTROL.search(str(value)):
+    text = str(value)
+    if _CONTROL.search(text):
         raise errors.ApplyError(
             "a value of the configuration holds a control character (value hidden); one line of text is allowed"
         )
-    return value
+    return text

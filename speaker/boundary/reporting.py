@@ -36,13 +36,3 @@ class Reporting:
             work = self._take()
             body = await asyncio.to_thread(lambda: msgspec.json.encode(work()))
         return health.Answer(http.HTTPStatus.OK, body, "application/json")
-
-
-def version() -> str:
-    """Of this program; `unknown` where it runs from bare sources. Reads files."""
-    from importlib import metadata  # a megabyte that a speaker needs only when it is asked
-
-    try:
-        return metadata.version("frr-adapter")
-    except metadata.PackageNotFoundError:
-        return "unknown"

@@ -55,7 +55,9 @@ def cluster(services: int, nodes: int, *, is_local: bool) -> list[Json]:
     peers = [peer(f"tor{number}", f"10.0.{number}.1") for number in range(3)]
     found = [*(node(number) for number in range(nodes)), pool(), *peers, peer("all", "10.0.9.1")]
     found += [
-        _object("BGPAdvertisement", f"rack{number}", {"nodeSelectors": [_rack(number)], "communities": [f"64600:{number}"]})
+        _object(
+            "BGPAdvertisement", f"rack{number}", {"nodeSelectors": [_rack(number)], "communities": [f"64600:{number}"]}
+        )
         for number in range(3)
     ]
     found += [_object("BGPAdvertisement", "gold", GOLD)]

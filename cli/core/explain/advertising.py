@@ -92,13 +92,15 @@ def _judge(case: Case, ref: refs.ObjectRef, source: pool.Pool) -> Judged:
     resolved = next((each for each in known if each.name == ref.name), None)
     problems = case.problems(ref)
     if resolved is None:
-        why, field = (_line(problems[0].message), problems[0].field) if problems else ("cannot be used", "spec")
+        why, field = (
+            (words.headline(problems[0].message), problems[0].field) if problems else ("cannot be used", "spec")
+        )
         named = case.spec(ref).get("ipAddressPools") or (source.name,)
         return Judged(ref, why, field, 4, is_broken=source.name in named)
     if source.name not in resolved.pools:
         taken = next((each for each in problems if f'"{source.name}"' in each.message), None)
         if taken is not None:
-            return Judged(ref, _line(taken.message), taken.field, 5, is_broken=True)
+            return Judged(ref, words.headline(taken.message), taken.field, 5, is_broken=True)
         return _other_pool(case.spec(ref), ref, source)
     return _of_pool(case, ref, resolved)
 
@@ -133,7 +135,3 @@ def _other_pool(spec: command_values.Json, ref: refs.ObjectRef, source: pool.Poo
         "spec.ipAddressPools",
         1,
     )
-
-
-def _line(text: str) -> str:
-    return "; ".join(text.split("\n"))

@@ -14,6 +14,8 @@ from frr_adapter import addresses, refs
 from frr_adapter.api import kinds, node_report
 from frr_adapter.frr import fingerprint
 
+_RANK = ("failed", "unknown", "ok")
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -34,7 +36,8 @@ def hop(case: Case) -> Hop:
         return Hop("applied", "follows", "there is nothing to apply")
     nodes = tuple(dict.fromkeys(each.node for each in case.told))
     found = [judge(case, node) for node in nodes]
-    details = tuple(f"{each.node}: {each.text}" for each in found)
+    ranked = sorted(found, key=lambda each: _RANK.index(each.status))
+    details = tuple(f"{each.node}: {each.text}" for each in ranked)
     failed = [each for each in found if each.status == "failed"]
     if failed:
         first = failed[0]

@@ -64,6 +64,7 @@ def sessions_hop(case: Case) -> Hop:
     if not case.reached:
         return Hop("sessions", "follows", "no peer is to be told")
     known, silent = _lines(case)
+    known.sort(key=lambda each: each.is_well)
     details = (*(each.text for each in known), *(f"{name}: nobody says how its sessions are" for name in silent))
     ill = [each for each in known if not each.is_well]
     bad = [each for each in ill if applied.judge(case, each.told.node).status != "failed"]

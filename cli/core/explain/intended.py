@@ -40,7 +40,9 @@ def _said(case: Case) -> str:
 
 
 def _unsent(case: Case) -> tuple[addresses.Address, ...]:
-    """Addresses of the Service that nobody is told of, by any node in question."""
+    """Addresses of the Service that nobody is told of, by any node in question; one peer alone need not carry both families."""
+    if case.question.peer and case.told:
+        return ()
     sent = {prefix for each in case.told for prefix in each.prefixes}
     return tuple(ip for ip in case.ips if not any(ip.version == net.version and ip in net for net in sent))
 
@@ -50,7 +52,7 @@ def _lost(case: Case, lost: tuple[Missing, ...], details: tuple[str, ...]) -> Ho
     names = sorted({each.ref.name for each in lost})
     nodes = sorted({each.node for each in lost if each.ref == first.ref})
     left = f"; told are {words.listed(sorted({each.peer.name for each in case.reached}))}" if case.reached else ""
-    text = f"BGPPeer {first.ref.name} cannot be used on {words.listed(nodes)}: {'; '.join(first.message.split(chr(10)))}{left}"
+    text = f"BGPPeer {first.ref.name} cannot be used on {words.listed(nodes)}: {words.headline(first.message)}{left}"
     more = tuple(f"BGPPeer {name} cannot be used" for name in names if name != first.ref.name)
     return Hop("intent", "failed", text, (*more, *details), words.edit(first.ref, first.field), _remedy(case, first))
 
@@ -109,7 +111,8 @@ def _statements(case: Case) -> Iterator[str]:
     if not case.told:
         return
     node = case.told[0].node
-    found = {route.prefix: route for route in case.routes(node)}
+    told = {prefix for each in case.told for prefix in each.prefixes}
+    found = {route.prefix: route for route in case.routes(node) if route.prefix in told}
     for router in case.nodes.config(node).routers:
         for family in router.families:
             for item in family.originations:

@@ -1,6 +1,6 @@
 """How nodes, objects and reasons are put into words and which field of which object to edit for each. Called by the hops."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from cli.documents.explain import Edit
 from frr_adapter import refs
@@ -23,6 +23,11 @@ def counted(number: int, word: str) -> str:
     return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
+def headline(message: str) -> str:
+    """The first line of a problem: where there are more, they repeat it in words that others compare with."""
+    return message.partition("\n")[0].strip()
+
+
 def edit(ref: refs.ObjectRef, field: str = "") -> Edit:
     """The object as people type it: `Kind/namespace/name`."""
     return Edit(f"{ref.kind}/{ref.key}", field)
@@ -43,8 +48,3 @@ NODE_WORDS = {
     values.Reason.NOT_LOAD_BALANCER: "the Service is no LoadBalancer",
 }
 """Why a node keeps silent, said of the node."""
-
-
-def first(found: Sequence[str], otherwise: str = "") -> str:
-    """The first of the texts."""
-    return found[0] if found else otherwise

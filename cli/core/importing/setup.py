@@ -22,6 +22,9 @@ from frr_adapter.model import service as service_model
 
 _CONFIG_KINDS = ("IPAddressPool", "L2Advertisement", "BGPAdvertisement", "BGPPeer", "BFDProfile", "Community")
 _STATUS_KINDS = ("ServiceL2Status", "ServiceBGPStatus", "ConfigurationState", "NodeBGPStatus")
+_OF_CLUSTERS = (
+    "FRRConfigurations are not read from a cluster: kubectl get frrconfigurations -A -o yaml | frr-adapter import -f -"
+)
 _WORKLOADS = ("DaemonSet", "Deployment")
 
 
@@ -258,7 +261,7 @@ def document(setup: Setup, gathered: values.Gathered, written: Sequence[str] = (
         produced=tuple(each.raw for each in setup.reading.produced),
         helm_values=setup.helm,
         written=tuple(written),
-        gaps=gathered.gaps,
+        gaps=(*gathered.gaps, *(() if gathered.source == "files" else (_OF_CLUSTERS,))),
     )
 
 

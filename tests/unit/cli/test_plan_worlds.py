@@ -199,3 +199,18 @@ def test_without_bgp_a_node_announces_nothing_over_it():
     assert found.plan("n1") == values.BgpPlan("n1")
     assert found.decisions("n1") == ()
     assert found.config("n1").routers == ()
+
+
+def test_objects_of_another_namespace_are_not_seen():
+    lines = {"extras": "! not ours"}
+    strange = [
+        a.document("IPAddressPool", "q", {"addresses": ["203.0.113.0/29"]}, "other"),
+        a.document("ConfigMap", "bgpextras", None, "other", data=lines),
+    ]
+    course = a.course()
+    world = course.advance([a.node("n1"), a.pool(), *strange])
+    assert [pool.name for pool in world.controller.configuration.pools] == ["p"]
+    assert nodes.Nodes(world).config("n1").extras == ()
+    world = course.advance([a.node("n1"), a.document("ConfigMap", "bgpextras", data=lines)])
+    assert world.controller.configuration.pools == ()
+    assert nodes.Nodes(world).config("n1").extras == ("! not ours",)
