@@ -43,10 +43,19 @@ def access(kubeconfig: str, context: str, environ: Mapping[str, str]) -> Access 
         if not there:
             raise errors.NoAnswerError(f"$KUBECONFIG: {named}: no such file")
         return Access(Path(os.pathsep.join(there)), context)
-    home = Path(environ.get("HOME") or "~").expanduser() / ".kube/config"
-    if home.is_file():
+    home = _of_home(environ)
+    if home is not None:
         return Access(home, context)
     return Access(None) if environ.get(_IN_POD) else None
+
+
+def _of_home(environ: Mapping[str, str]) -> Path | None:
+    """In a container the user may have no home (RuntimeError), or one that it may not look into."""
+    try:
+        path = Path(environ.get("HOME") or "~").expanduser() / ".kube/config"
+        return path if path.is_file() else None
+    except (OSError, RuntimeError):
+        return None
 
 
 def _current_context(kubeconfig: Path) -> str:

@@ -13,6 +13,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import yaml
+
 from cli.values import Json
 from controller import settings as controller_settings
 from frr_adapter.frr import reloading
@@ -23,14 +25,17 @@ UNKNOWN = "***"
 
 _KEY = os.urandom(32)
 _STAND_IN = re.compile(r"\*\*\*-[0-9a-f]{12}")
-_DROPPED = ("kubectl.kubernetes.io/last-applied-configuration",)
+_DROPPED = (
+    "kapp.k14s.io/original",
+    "kubectl.kubernetes.io/last-applied-configuration",
+    "objectset.rio.cattle.io/applied",
+)
 """Annotations that repeat the object."""
 
 _NEIGHBOR = r"\bneighbor[ \t]+\S+[ \t]+passw\w*"
-# FRR takes the beginning of a word for the word.
-_WORD = r"\b(?:passw\w*|key-s\w*|authentication-k\w*|authentication[ \t]+str\w*|message-digest-k\w*)"
 _KIND = r"(?:[ \t]+(?:\d+|md5|clear|encrypted))*[ \t]+"
-_STATEMENT = re.compile(rf"(?P<before>{_WORD}{_KIND})(?P<password>\S+)")
+# To the end of the line, as a password may hold blanks there.
+_STATEMENT = re.compile(rf"(?P<before>\b{reloading.SAID_BEFORE}{_KIND})(?P<password>\S[^\r\n]*)")
 _STATEMENT_IN_PROSE = re.compile(rf"(?P<before>{_NEIGHBOR}{_KIND})(?P<password>\S+)")
 # MetalLB's old configuration is YAML in a ConfigMap.
 _YAML = r"""["']?\bpassword["']?:[ \t]*"""
@@ -44,8 +49,15 @@ _FLOW = re.compile(rf"""(?P<before>[{{,][ \t]*{_YAML})(?P<password>[^"',}}\s][^,
 
 _OPEN_KINDS = frozenset({"CustomResourceDefinition", "EndpointSlice", "Namespace", "Node", "Service"})
 """Kinds without passwords in any field; of some there are thousands."""
-_SAID = re.compile(r"(?i)pass|secret|token|key|credential")
+_SAID = re.compile(r"(?i)pass|pwd|(?:^|_)pw(?:_|$)|secret|token|key|credential|auth")
+_LOGIN = re.compile(r"://[^/@\s]*:[^/@\s]*@")
+_PASSWORD_FIELD = re.compile(r"(?i)pas+w")
+"""Also in fields that are called otherwise by mistake, and in `passwordSecret` where the password itself was put there."""
+_SECRET_KEY = re.compile(r"(?i)pas+w|secret|token|credential")
+_OPEN_FIELDS = frozenset({"apiVersion", "kind", "metadata", "type", "data", "stringData"})
+"""Of a Secret; what stands anywhere else was meant for one of the last two."""
 _OUR_VARIABLES = frozenset(flag.env for flag in (*speaker_settings.FLAGS, *controller_settings.FLAGS))
+_OUR_FLAGS = frozenset(flag.name for flag in (*speaker_settings.FLAGS, *controller_settings.FLAGS))
 _WORKLOADS = frozenset({"DaemonSet", "Deployment", "Pod"})
 _FRR_FIELDS = frozenset({"rawConfig"})
 """Where frr-k8s has lines of FRR."""
@@ -65,8 +77,8 @@ def stand_in(password: str) -> str:
 
 def hide(raw: Json) -> Json:
     """Takes the passwords out of the object, in place, with what repeats the object (managedFields, kubectl's annotation); returns it."""
-    _cut_metadata(raw.get("metadata"))
     kind = raw.get("kind")
+    _cut_metadata(raw.get("metadata"), str(kind))
     if kind in _OPEN_KINDS:
         return raw
     if kind == "Secret":
@@ -86,7 +98,7 @@ def hide_text(text: str) -> str:
     text = _BLOCK.sub(_replaced_block, text)
     for pattern in (_PLAIN, _FLOW):
         text = pattern.sub(_replaced_plain, text)
-    return _STATEMENT.sub(_replaced, text)
+    return _STATEMENT.sub(_replaced_line, text)
 
 
 def forget(raw: Json) -> Json:
@@ -117,7 +129,7 @@ def knows(raw: Json) -> bool:
     return not any(found)
 
 
-def _cut_metadata(metadata: Any) -> None:
+def _cut_metadata(metadata: Any, kind: str) -> None:
     if not isinstance(metadata, dict):
         return
     metadata.pop("managedFields", None)
@@ -125,10 +137,17 @@ def _cut_metadata(metadata: Any) -> None:
     if isinstance(annotations, dict):
         for name in _DROPPED:
             annotations.pop(name, None)
+        for name, value in annotations.items():
+            # Tools that we do not know repeat objects, too.
+            is_open = kind in _OPEN_KINDS or not _PASSWORD_FIELD.search(str(value))
+            if isinstance(value, str) and (kind == "Secret" or not is_open):
+                annotations[name] = UNKNOWN
 
 
 def _hide_secret(raw: Json) -> None:
     """`stringData` becomes `data`, as the API does it."""
+    for name in raw.keys() - _OPEN_FIELDS:
+        raw[name] = raw[name] if isinstance(raw[name], bool) else UNKNOWN
     data = raw.get("data")
     if data is not None and not isinstance(data, dict):
         raw["data"] = data = _without_content(data)
@@ -169,10 +188,42 @@ def _decoded_secret(raw: Json) -> Json:
 def _hide_texts(raw: Json) -> None:
     raw.pop("binaryData", None)
     data = raw.get("data")
-    if isinstance(data, dict):
+    if isinstance(data, str):
+        raw["data"] = _hide_file(data)
+    elif isinstance(data, dict):
         for key, value in data.items():
             if isinstance(value, str):
-                data[key] = stand_in(value) if key == "password" else hide_text(value)
+                data[key] = stand_in(value) if _SECRET_KEY.search(str(key)) else _hide_file(value)
+
+
+def _hide_file(text: str) -> str:
+    """A text that may be YAML: what its author may write in ways that no pattern finds is found by reading it."""
+    hidden = hide_text(text)
+    if not _PASSWORD_FIELD.search(text):
+        return hidden
+    try:
+        parts = list(yaml.safe_load_all(text))
+    except (yaml.YAMLError, ValueError, RecursionError):
+        return hidden
+    found: set[str] = set()
+    _find_passwords(parts, found)
+    if not any(word in hidden for each in found for word in each.split()):
+        return hidden
+    _hide_fields(parts)
+    return str(yaml.safe_dump_all(_each_text(parts, lambda inner: stand_in(inner) if inner in found else inner)))
+
+
+def _find_passwords(value: Any, found: set[str]) -> None:
+    """The texts of all fields that are called so, but for those that are hidden already."""
+    if isinstance(value, list):
+        for each in value:
+            _find_passwords(each, found)
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            if _PASSWORD_FIELD.search(str(key)) and isinstance(inner, str) and stand_in(inner) != inner:
+                found.add(inner)
+            else:
+                _find_passwords(inner, found)
 
 
 def _hide_fields(value: Any) -> None:
@@ -182,12 +233,19 @@ def _hide_fields(value: Any) -> None:
             _hide_fields(each)
     elif isinstance(value, dict):
         for key, inner in value.items():
-            if key == "password":
+            if key == "password" or (isinstance(inner, str) and _PASSWORD_FIELD.search(str(key))):
                 value[key] = _without_content(inner)
+            elif isinstance(inner, dict) and _PASSWORD_FIELD.search(str(key)):
+                value[key] = {name: _named(name, each) for name, each in inner.items()}
             elif isinstance(inner, str):
                 value[key] = hide_text(inner) if key in _FRR_FIELDS else _STATEMENT_IN_PROSE.sub(_replaced, inner)
             else:
                 _hide_fields(inner)
+
+
+def _named(name: str, value: Any) -> Any:
+    """What may stand in a reference to a Secret: the name is no password, anything else may be one."""
+    return value if name in ("name", "namespace") and isinstance(value, str) else _without_content(value)
 
 
 def _without_content(value: Any) -> Any:
@@ -206,6 +264,8 @@ def _hide_environments(value: Any) -> None:
             if key == "env" and isinstance(inner, list):
                 for variable in inner:
                     _hide_variable(variable)
+            elif key in ("command", "args") and isinstance(inner, list):
+                value[key] = _hidden_words(inner)
             else:
                 _hide_environments(inner)
 
@@ -213,8 +273,28 @@ def _hide_environments(value: Any) -> None:
 def _hide_variable(variable: Any) -> None:
     if isinstance(variable, dict) and isinstance(variable.get("value"), str):
         name = str(variable.get("name", ""))
-        if _SAID.search(name) and name not in _OUR_VARIABLES:
+        if name not in _OUR_VARIABLES and (_SAID.search(name) or _LOGIN.search(variable["value"])):
             variable["value"] = UNKNOWN
+
+
+def _hidden_words(words: list[Any]) -> list[Any]:
+    """Without the values of flags of others that may be secret."""
+    found: list[Any] = []
+    is_value = False
+    for word in words:
+        name, equals, _ = str(word).partition("=")
+        is_secret = name.startswith("-") and name.lstrip("-") not in _OUR_FLAGS and bool(_SAID.search(name))
+        if is_secret and equals:
+            found.append(f"{name}={UNKNOWN}")
+        else:
+            found.append(UNKNOWN if is_value and not name.startswith("-") else word)
+        is_value = is_secret and not equals
+    return found
+
+
+def _replaced_line(match: re.Match[str]) -> str:
+    """What FRR's own rules make of blanks in a password does not matter here; only that another password is told as another."""
+    return f"{match['before']}{stand_in('_'.join(match['password'].split()))}"
 
 
 def _replaced(match: re.Match[str]) -> str:

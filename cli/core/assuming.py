@@ -12,13 +12,19 @@ from frr_adapter.decode import core
 
 Documents = Mapping[refs.ObjectRef, values.Document]
 
+_Pairs = frozenset[tuple[str, str]]
+
+_SHOWN = 5
+
 
 def endpoints(
     documents: Documents, changes: Iterable[merging.Changed]
 ) -> tuple[dict[refs.ObjectRef, values.Document], tuple[str, ...]]:
     """The documents with endpoints for Services of type LoadBalancer that come, or whose selector changes, and a line for each guess."""
-    found, notes = dict(documents), []
+    found: dict[refs.ObjectRef, values.Document] = dict(documents)
+    guessed: dict[str, list[str]] = {}
     slices = _slices(documents)
+    known = _Known(documents, slices)
     for change in changes:
         service = documents.get(change.ref)
         if change.ref.kind != "Service" or service is None or not _wants(service):
@@ -31,30 +37,52 @@ def endpoints(
         if not is_new:
             for each in there:
                 del found[each.ref]
-        rows, source = _guess(service, documents, slices)
+        rows, source = known.guess(service)
         made = _slice(service, rows)
         found[made.ref] = made
-        notes.append(f"{change.ref}: its endpoints are not known yet; {source}")
-    return found, tuple(notes)
+        guessed.setdefault(source, []).append(change.ref.key)
+    return found, tuple(_note(keys, source) for source, keys in guessed.items())
 
 
-def _guess(
-    service: values.Document, documents: Documents, slices: Mapping[str, list[values.Document]]
-) -> tuple[list[values.Json], str]:
-    namespace, wanted = service.ref.namespace, _selector(service)
-    for ref, other in documents.items():
-        is_alike = ref.kind == "Service" and ref.namespace == namespace and _selector(other) == wanted
-        if is_alike and ref != service.ref and (found := slices.get(ref.key)):
-            rows = [row for each in found for row in each.raw.get("endpoints") or ()]
-            return rows, f"taken to be those of {ref}, which selects the same pods"
-    pods = [each for ref, each in documents.items() if ref.kind == "Pod" and ref.namespace == namespace]
-    if pods:
-        found_pods = [each for each in pods if _labels(each).items() >= wanted.items() and _node(each)]
-        return [
-            _row(_node(each), is_ready=_is_ready(each)) for each in found_pods
-        ], "taken from the pods that it selects"
-    nodes = sorted(ref.name for ref in documents if ref.kind == "Node")
-    return [_row(name) for name in nodes], "every node is taken to have a ready one"
+def _note(keys: list[str], source: str) -> str:
+    if len(keys) == 1:
+        return f"Service {keys[0]}: its endpoints are not known yet; {source}"
+    named = ", ".join(keys[:_SHOWN])
+    more = f" and {len(keys) - _SHOWN} more" if len(keys) > _SHOWN else ""
+    return f"Services {named}{more}: their endpoints are not known yet; {source}"
+
+
+class _Known:
+    """What is there and may tell where pods run, found by what selects it: many Services may ask."""
+
+    def __init__(self, documents: Documents, slices: Mapping[str, list[values.Document]]) -> None:
+        self._slices = slices
+        self._services: dict[tuple[str, _Pairs], list[refs.ObjectRef]] = {}
+        self._pods: dict[tuple[str, tuple[str, str]], list[values.Document]] = {}
+        self._nodes = sorted(ref.name for ref in documents if ref.kind == "Node")
+        for ref, each in documents.items():
+            if ref.kind == "Service" and ref.key in slices:
+                self._services.setdefault((ref.namespace, frozenset(_selector(each).items())), []).append(ref)
+            elif ref.kind == "Pod":
+                for pair in _labels(each).items():
+                    self._pods.setdefault((ref.namespace, pair), []).append(each)
+        self._namespaces = frozenset(ref.namespace for ref in documents if ref.kind == "Pod")
+
+    def guess(self, service: values.Document) -> tuple[list[values.Json], str]:
+        """Endpoints, and how they were come by."""
+        namespace, wanted = service.ref.namespace, frozenset(_selector(service).items())
+        for ref in self._services.get((namespace, wanted), ()):
+            if ref != service.ref:
+                rows = [row for each in self._slices[ref.key] for row in each.raw.get("endpoints") or ()]
+                return rows, f"taken to be those of {ref}, which selects the same pods"
+        if namespace in self._namespaces:
+            some = self._pods.get((namespace, min(wanted)), ())
+            pods = [each for each in some if _labels(each).items() >= wanted and _node(each)]
+            return [_row(_node(each), is_ready=_is_ready(each)) for each in pods], "taken from the pods that it selects"
+        # Where traffic goes to any node, one endpoint says as much as many.
+        is_local = (service.raw.get("spec") or {}).get("externalTrafficPolicy") == "Local"
+        nodes = self._nodes if is_local else self._nodes[:1]
+        return [_row(name) for name in nodes], "every node is taken to have a ready one"
 
 
 def _wants(service: values.Document) -> bool:

@@ -8,6 +8,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from cli import values as cli_values
 from cli.core import world as worlds
 from frr_adapter.frr import config as frr_config
 from frr_adapter.frr import masking, render
@@ -43,16 +44,25 @@ class _Product:
 
 
 class Nodes:
-    """The nodes of one world. Everything is made when it is first asked for; a node that is not known is a KeyError."""
+    """The nodes of one world. Everything is made when it is first asked for; a node that is not known is a KeyError.
 
-    def __init__(self, world: worlds.World) -> None:
+    `before` are those of the world before this one; it only saves work: what was decided about a Service that did not change, on nodes
+    that are still alike, is not decided again.
+    """
+
+    def __init__(self, world: worlds.World, before: "Nodes | None" = None) -> None:
         self._world = world
+        self._before = {} if before is None else before.kinds(world.programs)
         self._nodes = {node.name: node for node in world.shared.nodes if node.name in world.nodes}
         self._kinds: dict[_Character, _Kind] = {}
         self._by_basis: dict[tuple[object, ...], _Kind] = {}
         self._by_name: dict[str, _Kind] = {}
         self._locals = _locals(world.shared.candidates)
         self._groups: tuple[tuple[str, ...], ...] | None = None
+
+    def kinds(self, programs: cli_values.Programs) -> "dict[_Character, _Kind]":
+        """What was made so far, as far as programs that are started in this way would decide the same."""
+        return self._kinds if programs == self._world.programs else {}
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -105,15 +115,15 @@ class Nodes:
             character = _Character(found.pools, peers, speaking, found.bfd_profiles, found.extras, refusal)
             kind = self._kinds.get(character)
             if kind is None:
-                kind = self._kinds[character] = _Kind(self._world, node.name)
+                kind = self._kinds[character] = _Kind(self._world, node.name, self._before.get(character))
             self._by_basis[basis] = kind
         return kind
 
 
 class _Kind:
-    """Nodes of one character; `node` is one of them and stands for all."""
+    """Nodes of one character; `node` is one of them and stands for all. `before` are nodes of the same character in another world."""
 
-    def __init__(self, world: worlds.World, node: str) -> None:
+    def __init__(self, world: worlds.World, node: str, before: "_Kind | None") -> None:
         programs = world.programs
         self._world = world.at(node)
         self._node = self._world.node(node)
@@ -121,6 +131,9 @@ class _Kind:
         self._ignore_exclude = programs.ignore_exclude_lb
         self._composer = composer.Composer(log_level=programs.log_level, frr_log_level=programs.frr_log_level)
         self._products: dict[_Local, _Product] = {}
+        # What was decided about a Service, on nodes with and without an endpoint of it, and from what.
+        self.memory: dict[tuple[str, bool], tuple[snapshot.Candidate, bgp_plan.Share]] = {}
+        self._known = {} if before is None else before.memory
         # What a Service adds on nodes where it has no endpoint of its own, in the order of the Services, and what on others.
         self._usual: list[bgp_plan.Share] = []
         self._here: dict[str, bgp_plan.Share] = {}
@@ -155,10 +168,7 @@ class _Kind:
         self._routes = routes.Routes(
             lambda names, family: bgp_plan.offers_of([named[each] for each in names], family, peers)
         )
-        self._usual = [
-            self._decide(each, _moved(each, _ELSEWHERE) if each.service.is_local else each.endpoints)
-            for each in world.candidates
-        ]
+        self._usual = [self._decide(each, is_here=False) for each in world.candidates]
         self._routes.change((), ((share.decision.service, share.prefixes) for share in self._usual))
 
     def _make(self, local: _Local) -> _Product:
@@ -176,18 +186,27 @@ class _Kind:
         """What the Service adds on nodes where it has an endpoint."""
         found = self._here.get(key)
         if found is None:
-            candidate = self._candidates[key]
-            found = self._here[key] = self._decide(candidate, _moved(candidate, self._node.name))
+            found = self._here[key] = self._decide(self._candidates[key], is_here=True)
         return found
 
-    def _decide(self, candidate: snapshot.Candidate, endpoints: tuple[cluster.Endpoint, ...]) -> bgp_plan.Share:
-        return bgp_plan.share_of(
+    def _decide(self, candidate: snapshot.Candidate, *, is_here: bool) -> bgp_plan.Share:
+        key = (candidate.service.key, is_here)
+        known = self._known.get(key)
+        if known is not None and known[0].service is candidate.service and known[0].endpoints == candidate.endpoints:
+            self.memory[key] = known
+            return known[1]
+        endpoints = candidate.endpoints
+        if candidate.service.is_local:
+            endpoints = _moved(candidate, self._node.name if is_here else _ELSEWHERE)
+        share = bgp_plan.share_of(
             candidate.service,
             endpoints,
             self._world.configuration,
             self._node,
             ignore_exclude=self._ignore_exclude,
         )
+        self.memory[key] = (candidate, share)
+        return share
 
 
 def text(config: frr_config.FrrConfig, templates: Mapping[str, str]) -> str:

@@ -28,6 +28,10 @@ _IDLE = {
     ),
 }
 
+_ON_LAYER2 = frozenset({"EndpointSlice", "IPAddressPool", "L2Advertisement", "Node"})
+_ON_BGP = frozenset({"BGPAdvertisement", "BGPPeer", "EndpointSlice", "IPAddressPool", "Node"})
+"""Kinds without which nobody knows who is to announce."""
+
 
 def document(gathered: values.Gathered, node: str = "") -> documents.OwnersDocument:
     """The answer; with `node`, only where it has a part. Raises `errors.NoAnswerError` for a node that is not there."""
@@ -99,6 +103,8 @@ def _judged(
         return "bad", f"{stations} claims it too, and is no speaker"
     if silent:
         return "bad", f"on {silent[0]}, {seen.silence(silent[0])}"
+    if not (contest.candidates and not strangers) and (lacking := _ON_LAYER2 & seen.unread):
+        return "unknown", f"who may answer is not known without {', '.join(sorted(lacking))}"
     if not contest.candidates:
         why = _IDLE.get(speaker_values.Reason(contest.reason), contest.reason)
         return ("bad", f"still held by {holders[0]}, though {why}") if holders else ("idle", why)
@@ -119,9 +125,11 @@ def announcers(
     wanted, peers = _wanted(plans, reports)
     said = _said(world, reports)
     given = {each.key: each.ingress for each in world.shared.services}
-    knows = seen.has_statuses or bool(reports)
+    doubt = "" if seen.has_statuses or reports else "nobody says who announces"
+    if lacking := _ON_BGP & seen.unread:
+        doubt = f"who is to announce is not known without {', '.join(sorted(lacking))}"
     return tuple(
-        _announcer(key, given.get(key, ()), wanted.get(key, ()), said.get(key, ()), peers.get(key, frozenset()), knows)
+        _announcer(key, given.get(key, ()), wanted.get(key, ()), said.get(key, ()), peers.get(key, frozenset()), doubt)
         for key in sorted({*wanted, *said})
     )
 
@@ -132,12 +140,12 @@ def _announcer(
     wanted: Iterable[str],
     said: Iterable[str],
     peers: Iterable[str],
-    knows: bool,
+    doubt: str,
 ) -> documents.Announcer:
     late, stale = sorted({*wanted} - {*said}), sorted({*said} - {*wanted})
     notes = [f"not announced by {', '.join(late)}"] if late else []
     notes += [f"still announced by {', '.join(stale)}"] if stale else []
-    verdict: documents.Verdict = "unknown" if not knows else "bad" if notes else "ok"
+    verdict: documents.Verdict = "unknown" if doubt else "bad" if notes else "ok"
     return documents.Announcer(
         service=key,
         addresses=shown,
@@ -145,7 +153,7 @@ def _announcer(
         wanted=tuple(sorted(wanted)),
         peers=tuple(sorted(peers)),
         verdict=verdict,
-        note="; ".join(notes) if knows else "nobody says who announces",
+        note=doubt or "; ".join(notes),
     )
 
 

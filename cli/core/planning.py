@@ -107,7 +107,8 @@ def _moment(
     else:
         holding = layer2.inherited(settled, before.contests)
         contests = layer2.contests(settled, gathered.reports, holding, before.contests)
-    return moment.Moment(settled, rounds[0][1], last, nodes.Nodes(settled), contests)
+    alike = nodes.Nodes(settled, None if before is None else before.nodes)
+    return moment.Moment(settled, rounds[0][1], last, alike, contests)
 
 
 def _versions(gathered: values.Gathered) -> dict[str, int]:
@@ -141,7 +142,7 @@ def _astray(old: moment.Moment, gathered: values.Gathered) -> Iterator[str]:
 
 def _object(change: merging.Changed) -> document.ObjectChange:
     ref = change.ref
-    where = change.origin.at("") if change.origin is not None else ""
+    where = f"{change.origin.file}:{change.origin.line}" if change.origin is not None else ""
     return document.ObjectChange(ref.kind, ref.namespace, ref.name, change.change.value, change.fields, where)
 
 

@@ -4,6 +4,7 @@ Called by the commands that show how things are. It reads objects that nothing i
 it must never judge what the programs say.
 """
 
+import datetime as dt
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from frr_adapter.api import kinds
 
 _COMPONENT = ("app.kubernetes.io/component", "component")
 _LEASE = "frr-adapter-controller"
+_OTHER_CLOCKS = 60.0
+"""Seconds by which the holder's clock may differ from ours."""
 _REPORTER = re.compile(r"speaker-(.+)")
 _BEFORE = "configuration error: "
 _UNANSWERED = re.compile(r"node ([^\s:]+): ")
@@ -54,6 +57,8 @@ class Running:
     """Nodes that were asked and gave a report."""
     unanswered: frozenset[str] = frozenset()
     """Nodes that were asked and gave none."""
+    unread: frozenset[str] = frozenset()
+    """Kinds of which nothing is known, as `unread` says."""
 
     def silence(self, node: str) -> str:
         """Why what the speaker of the node said last may no longer be so; empty when it speaks, and when nobody can tell."""
@@ -78,22 +83,30 @@ def look(gathered: values.Gathered) -> Running:
     ours = tuple(each for each in gathered.documents if each.ref.namespace == namespace)
     return Running(
         pods=None if "Pod" in gathered.unread else tuple(sorted(_pods(ours))),
-        leader=None if "Lease" in gathered.unread else _leader(ours),
+        leader=None if "Lease" in gathered.unread else _leader(ours, gathered.taken_at),
         statuses=sayings.statuses({each.ref: each for each in ours if each.ref.kind == "NodeBGPStatus"}),
         complaints=tuple(sorted(set(_complaints(ours)))),
         has_statuses=not {"NodeBGPStatus", "ServiceL2Status"} & {*gathered.unread}
         and any(each.ref.kind in ("NodeBGPStatus", "ConfigurationState", "ServiceL2Status") for each in ours),
         answered=frozenset(gathered.reports),
         unanswered=frozenset(match[1] for gap in gathered.gaps if (match := _UNANSWERED.match(gap))),
+        unread=unread(gathered),
     )
+
+
+def unread(gathered: values.Gathered) -> frozenset[str]:
+    """Kinds of which nothing is known, as far as that matters: namespaces do only where a pool selects some by their labels."""
+    pools = (each.raw for each in gathered.documents if each.ref.kind == "IPAddressPool")
+    is_selecting = any(_at(raw, "spec", "serviceAllocation", "namespaceSelectors") for raw in pools)
+    return frozenset(gathered.unread) - (frozenset() if is_selecting else {"Namespace"})
 
 
 def _pods(documents: Iterable[values.Document]) -> Iterator[Pod]:
     for each in documents:
         if each.ref.kind != "Pod":
             continue
-        labels = _at(each.raw, "metadata", "labels") or {}
-        program = next((labels[name] for name in _COMPONENT if labels.get(name) in ("controller", "speaker")), "")
+        found = [_at(each.raw, "metadata", "labels", name) for name in _COMPONENT]
+        program = next((word for word in ("controller", "speaker") if word in found), "")
         if program and not _is_over(each.raw):
             yield Pod(program, str(_at(each.raw, "spec", "nodeName") or ""), each.ref.name, _is_ready(each.raw))
 
@@ -108,11 +121,23 @@ def _is_ready(pod: values.Json) -> bool:
     return ready[0] == "True" if ready else _at(pod, "status", "phase") == "Running"
 
 
-def _leader(documents: Iterable[values.Document]) -> str | None:
-    """Of several leases ours is known by its name; one alone is ours, however it is called."""
+def _leader(documents: Iterable[values.Document], now: str) -> str | None:
+    """Of several leases ours is known by its name; one alone is ours, however it is called. Nobody leads by one that is over."""
     leases = {each.ref.name: each.raw for each in documents if each.ref.kind == "Lease"}
     found = leases.get(_LEASE) or (next(iter(leases.values())) if len(leases) == 1 else None)
-    return None if found is None else str(_at(found, "spec", "holderIdentity") or "")
+    if found is None:
+        return None
+    return "" if _is_over_since(found, now) else str(_at(found, "spec", "holderIdentity") or "")
+
+
+def _is_over_since(lease: values.Json, now: str) -> bool:
+    seconds = _at(lease, "spec", "leaseDurationSeconds")
+    try:
+        renewed = dt.datetime.fromisoformat(str(_at(lease, "spec", "renewTime")))
+        age = dt.datetime.fromisoformat(now) - renewed
+    except (ValueError, TypeError):
+        return False  # nobody can tell
+    return isinstance(seconds, int) and age.total_seconds() > seconds + _OTHER_CLOCKS
 
 
 def _complaints(documents: Iterable[values.Document]) -> Iterator[Complaint]:

@@ -212,7 +212,7 @@ def _troubles(shown: Picture, node: str, sessions: Iterable[Session]) -> Iterato
 
 
 def _services(shown: Picture) -> documents.Services:
-    waiting = pending(shown.decision)
+    waiting = _waiting(shown)
     entries = shown.decision.memory.entries.values()
     # Only what is in the status counts: what the controller would give in a moment is not there yet.
     wanting = [each for each in entries if not isinstance(each.outcome, outcomes.Released)]
@@ -223,6 +223,17 @@ def _services(shown: Picture) -> documents.Services:
         pending=tuple(documents.Pending(key, reason) for key, reason in waiting.items()),
         troubled=tuple(_troubled(shown)),
     )
+
+
+def _waiting(shown: Picture) -> dict[str, str]:
+    """As `pending`; why is not known where nothing is known of pools, or of namespaces that they select."""
+    found = pending(shown.decision)
+    lacking = sorted({"IPAddressPool", "Namespace"} & shown.seen.unread)
+    if not lacking:
+        return found
+    entries = shown.decision.memory.entries
+    doubt = f"has no address; why is not known without {' and '.join(lacking)}"
+    return {key: doubt for key in found if not entries[key].service.ingress}
 
 
 def _troubled(shown: Picture) -> Iterator[documents.Pending]:

@@ -184,8 +184,11 @@ def _section(title: str, rows: Sequence[tuple[Text, ...]], console: Console) -> 
         head = Text("  ")
         for cell, width in zip(row, widths, strict=False):
             head.append_text(cell).append(" " * (width - cell.cell_len + 2))
+        if not console.is_terminal:  # as wide as it needs to be, and many times faster than rich
+            console.file.write(f"{head.plain}{row[-1].plain}".rstrip() + "\n")
+            continue
         room = max(_NARROWEST, console.width - indent)
-        parts = row[-1].wrap(console, room) if console.is_terminal and row[-1].cell_len > room else [row[-1]]
+        parts = row[-1].wrap(console, room) if row[-1].cell_len > room else [row[-1]]
         for number, part in enumerate(parts):
             line = (head if number == 0 else Text(" " * indent)).append_text(part)
             line.rstrip()

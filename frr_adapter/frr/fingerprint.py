@@ -7,7 +7,7 @@ import dataclasses
 import hashlib
 
 from frr_adapter.frr import config as frr_config
-from frr_adapter.frr import reloading
+from frr_adapter.frr import masking
 
 _LENGTH = 12
 
@@ -43,7 +43,7 @@ def fingerprint(config: frr_config.FrrConfig) -> str:
             for router in config.routers
         ),
         bfd_profiles=tuple(dataclasses.replace(each, source="") for each in config.bfd_profiles),
-        extras=tuple(reloading.redact(line, ()) for line in config.extras),
+        extras=tuple(masking.text(line) for line in config.extras),
     )
     digest.update(repr(bare).encode())
     for router in config.routers:

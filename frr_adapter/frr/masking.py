@@ -13,10 +13,7 @@ from frr_adapter.secret import Secret
 MASK = "***"
 
 # To the end of the line: a password may hold blanks, and what may follow it in a few statements is nothing that people miss.
-_PASSWORD = re.compile(
-    r"\b(password|key-string|authentication-key|message-digest-key|authentication string|nhrp authentication)[ \t]+\S.*$",
-    re.MULTILINE,
-)
+_PASSWORD = re.compile(rf"\b({reloading.SAID_BEFORE})[ \t]+\S.*$", re.MULTILINE)
 
 
 def text(running: str) -> str:

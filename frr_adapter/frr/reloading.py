@@ -14,9 +14,11 @@ from frr_adapter.frr.refusal import LeftOut, Refusal
 
 _REMOVED = "Lines To Delete"
 _ADDED = "Lines To Add"
-_PASSWORD = re.compile(
-    r"(\b(?:password|key-string|authentication-key|message-digest-key))(?: (?:\d+|md5|clear|encrypted))* \S+"
+SAID_BEFORE = (
+    r"(?:pas+w\w*|key-s\w*|authentication-k\w*|authentication[ \t]+str\w*|message-digest-k\w*|nhrp[ \t]+auth\w*)"
 )
+"""What stands before a password in FRR's lines, as a pattern; FRR takes the beginning of a word for the word, and people mistype it."""
+_PASSWORD = re.compile(rf"(\b{SAID_BEFORE})(?:[ \t]+(?:\d+|md5|clear|encrypted))*[ \t]+\S+")
 _COLOUR = re.compile(r"\x1b\[\d*m")
 _REFUSED = re.compile(
     r"line (?P<number>\d+): (?:Failure to communicate\[\d+\] to (?P<daemon>\w+), line|% Unknown command(?:\[\d+\])?):\s*(?P<line>.*)"

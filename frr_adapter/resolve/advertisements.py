@@ -60,8 +60,9 @@ def resolve_bgp(
 ) -> tuple[advertisement.BgpAdvertisement, ...]:
     """Every usable BGPAdvertisement, sorted by name.
 
-    One with an unreadable community stays as it was before; a pool that an advertisement cannot announce is taken out of
-    that advertisement alone. Of two with conflicting local preferences the older keeps the pool.
+    One with an unreadable community stays as it was before, and so does one that can no longer announce a pool that it announced: an
+    edit that goes wrong withdraws nothing. A pool that it never could announce is taken out of that advertisement alone. Of two
+    with conflicting local preferences the older keeps the pool.
     """
     before = {each.name: each for each in previous.bgp_advertisements}
     by_name = {each.name: each for each in pools}
@@ -72,13 +73,19 @@ def resolve_bgp(
             if each.ref.name in before:
                 accepted.append(before[each.ref.name])
             continue
+        chosen = _pools(each.selection, pools)
+        usable = frozenset(
+            name
+            for name in chosen
+            if _fits(each, by_name[name], found) and _suits_echo(each, by_name[name], peers, objects, found)
+        )
+        was = before.get(each.ref.name)
+        if was is not None and was.pools & (chosen - usable):
+            accepted.append(was)
+            continue
         resolved = advertisement.BgpAdvertisement(
             name=each.ref.name,
-            pools=frozenset(
-                name
-                for name in _pools(each.selection, pools)
-                if _fits(each, by_name[name], found) and _suits_echo(each, by_name[name], peers, objects, found)
-            ),
+            pools=usable,
             nodes=_nodes(each.selection, objects.nodes),
             aggregation_v4=each.aggregation_v4,
             aggregation_v6=each.aggregation_v6,

@@ -37,6 +37,10 @@ def run(runs: int, *, services: int = SERVICES, nodes: int = NODES) -> tuple[Fig
                 files.write_text("\n---\n".join(map(json.dumps, items)))
                 words = ["plan", "-f", str(files), "--snapshot", str(snapshot), "--fail-on", ""]
                 found.append(_figure(f"{name}, {services} Services, {nodes} nodes, {what}", runs, words))
+        files = Path(folder) / "all.json"
+        files.write_text(json.dumps({"kind": "List", "items": newcomers(services, nodes)}))
+        words = ["plan", "-f", str(files), "--offline", "--fail-on", ""]
+        found.append(_figure(f"plan, nothing before, {services} Services, {nodes} nodes", runs, words))
     return tuple(found)
 
 
@@ -68,6 +72,12 @@ def cluster(services: int, nodes: int, *, is_local: bool) -> list[Json]:
         made = service(number, ip, is_local=is_local or number % 10 == 0)
         found += [made, _slice(number, nodes)]
     return found
+
+
+def newcomers(services: int, nodes: int) -> list[Json]:
+    """The same without addresses and endpoints: what people keep in files."""
+    made = [service(number, "", is_local=number % 10 == 0) for number in range(services)]
+    return [*cluster(0, nodes, is_local=False), *made]
 
 
 def changes() -> list[Json]:

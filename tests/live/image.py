@@ -173,7 +173,10 @@ class Container:
         self._root = image.root
         self.log = log
         root = shlex.quote(str(image.root))
-        binds = [f"mount --bind {shlex.quote(str(path))} {root}{shlex.quote(where)}" for where, path in volumes.items()]
+        binds = [
+            f"mkdir -p {root}{where}\nmount --bind {shlex.quote(str(path))} {root}{where}"
+            for where, path in volumes.items()
+        ]
         inside = _INSIDE.format(root=root, volumes="\n".join(binds), name=log.stem)
         with log.open("ab") as output:
             self.process = subprocess.Popen(

@@ -165,6 +165,8 @@ def test_watch(lab):
         lost = watch.until("✗ session n1 with 10.99.0.1 (router-v4): Established → ")
         assert lost.startswith("20")
         lab.lab("start", "up/bgpd")
+        lab.until("the router listens", lambda: lab.vtysh("up", "show bgp summary"))
+        lab.vtysh("n1", "clear bgp *")  # else it tries again after two minutes
         watch.until("✓ session n1 with 10.99.0.1 (router-v4): ")
         lab.call("DELETE", "/api/v1/namespaces/default/services/extra")
         watch.until("· Service default/extra: lost 198.51.100.")

@@ -12,12 +12,14 @@ import signal
 import socket
 import sys
 import tarfile
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.live import frr_pair, image, segment
+import frr_adapter
+from cli import catalog
+from tests.live import frr_pair, image, image_pod, segment
 from tests.live import segment_bgp as s
 from tests.live import speaking_node as k
 
@@ -80,48 +82,11 @@ def wish(name, ip):
     return service, endpoints
 
 
-@dataclass
-class Pod:
-    """The volumes of a pod, and containers on its node."""
-
-    built: image.Image
-    net: s.Segment
-    api: k.Api
-    volumes: image.Volumes
-
-    def container(self, name, security, *arguments, command="", more=None):
-        # The kubeconfig stands for the token of a service account, which every user of a pod may read.
-        access = self.volumes.make("access")
-        kubeconfig = access / "kubeconfig"
-        kubeconfig.write_text(self.api.kubeconfig.read_text())
-        kubeconfig.chmod(0o644)
-        volumes = {"/mnt": access, "/tmp": self.volumes.make(f"tmp-{name}"), **(more or {})}  # noqa: S108
-        if name != "controller":
-            volumes |= {"/run/frr": self.volumes.make("sockets"), "/etc/frr": self.volumes.make("conf")}
-        else:
-            del volumes["/tmp"]  # noqa: S108
-        namespace = self.net["n1"].namespace
-        command = command or f"/usr/local/bin/frr-adapter-{name}"
-        log = self.volumes.root / f"{name}.log"
-        return image.Container(self.built, namespace, security, volumes, command, *arguments, log=log)
-
-    def frr(self, security):
-        return self.container("frr", security)
-
-    def speaker(self, security, *more):
-        flags = ("--kubeconfig=/mnt/kubeconfig", "--node-name=n1", "--port=0", "--health-probe-port=17472", *more)
-        return self.container("speaker", security, *flags)
-
-    def controller(self, security):
-        flags = ("--kubeconfig=/mnt/kubeconfig", "--port=0", "--health-probe-port=17473")
-        return self.container("controller", security, *flags)
-
-
 @pytest.fixture
 def pod(built, net, api):
     (group,) = image.chart_security("speaker").groups
     volumes = image.Volumes(group)
-    yield Pod(built, net, api, volumes)
+    yield image_pod.Pod(built, net, api, volumes)
     volumes.remove()
 
 
@@ -182,6 +147,10 @@ def test_what_is_in_it(built, capsys):
     assert not list((built.root / "opt/frr-adapter").glob("src/lab"))
     assert built.config()["User"] == "65534:65534"
     assert "CustomResourceDefinition" in built.run("frr-adapter", "crds")
+    assert built.run("frr-adapter", "--version") == f"frr-adapter {frr_adapter.__version__}\n"
+    assert built.run("frr-adapter", "--help") == catalog.overview("frr-adapter")
+    for name in catalog.SUMMARIES:  # each is loaded with all that its options need
+        assert f"Usage: frr-adapter {name}" in built.run("frr-adapter", name, "--help")
 
 
 def test_nothing_of_the_build_stays_behind(built):
@@ -218,6 +187,8 @@ def test_a_service_gets_an_address_a_route_and_an_answer(pod, net, api):
         (applied, *_) = frr_pair.poll(lambda: speaker.said("configuration applied"), bool)
         assert applied["way"] == "reload"
         _look_around(speaker, frr)
+        _tells_of_its_node(speaker)
+        _asks_the_cluster(pod, controller, speaker)
         _cannot_write(controller, speaker, frr)
         _are_confined(controller, speaker, frr)
         _at_rest(frr)
@@ -245,6 +216,38 @@ def _look_around(speaker, frr):
         assert "network 192.0.2.1/32" in container.exec("vtysh", "-c", "show running-config").stdout
         compared = container.exec("/usr/lib/frr/frr-reload.py", "--test", "--stdout", "/etc/frr/frr.conf")
         assert compared.returncode == 0, compared.stdout + compared.stderr
+
+
+def _tells_of_its_node(speaker):
+    """Started by `frr-adapter status` and others, wherever they run."""
+    asked = speaker.exec("frr-adapter", "node-report")
+    assert (asked.returncode, asked.stderr) == (0, "")
+    report = json.loads(asked.stdout)
+    assert (report["speaker"]["node"], report["speaker"]["version"]) == ("n1", frr_adapter.__version__)
+    held = {each["address"] for each in report["speaker"]["layer2"]["addresses"] if each["isHeld"]}
+    assert held == {ON_LINK}
+    assert report.get("frrError", "") == ""
+    assert int(report["frrVersion"].split(".")[0]) >= 10
+    assert set(report["running"]) == set(DAEMONS)
+    assert "network 192.0.2.1/32" in report["running"]["bgpd"]
+    (session,) = report["sessions"]
+    assert (session["neighbor"], session["state"]) == ("10.99.0.1", "Established")
+    (advertised,) = report["advertised"]
+    assert advertised["prefixes"] == [f"{ROUTED}/32"]
+
+
+def _asks_the_cluster(pod, *containers):
+    """With the rights of the pod and nothing else: no kubeconfig, no home, nothing to write to."""
+    with image_pod.ServiceAccount(pod) as account:
+        for container in containers:
+            before = len(account.let_in)
+            asked = container.exec(*account.words, "frr-adapter", "status", "-o", "json")
+            assert asked.returncode == 0, asked.stderr
+            status = json.loads(asked.stdout)
+            print(json.dumps(status, indent=1))
+            assert len(account.let_in) > before
+        shown = container.exec(*account.words, "frr-adapter", "explain", "default/web")
+        print(shown)
 
 
 def _cannot_write(*containers):

@@ -108,8 +108,8 @@ def adopt(cluster):
 
 
 def install(cluster):
+    labels = chart.one(chart.rendered(), "DaemonSet")["spec"]["selector"]["matchLabels"]
     for node in cluster.plan.nodes:  # the lab's pods have other labels than the chart's
-        labels = {"app.kubernetes.io/component": "speaker"}
         path = f"{SYSTEM}/pods/speaker-{node.name}"
         cluster.call("PATCH", path, {"metadata": {"labels": labels}}, "application/merge-patch+json")
     with chart.helm.Config(kubeconfig_path=str(cluster.kubeconfig), namespace=chart.NAMESPACE) as helm:

@@ -286,6 +286,8 @@ class Case:
                 return each
         name = key.partition("/")[2]
         near = [each.key for each in self.world.controller.services if each.ref.name == name]
+        if "Service" in self.gathered.unread:
+            raise errors.NoAnswerError(f"Service {key}: Services could not be read{self._reason()}")
         hint = f"; there is {', '.join(near[:3])}" if near else ""
         raise errors.NoAnswerError(f"Service {key} is not there{hint}")
 
@@ -294,6 +296,8 @@ class Case:
         if not name:
             return self.nodes.names
         if name not in self.nodes.names:
+            if "Node" in self.gathered.unread:
+                raise errors.NoAnswerError(f"Node {name}: Nodes could not be read{self._reason()}")
             raise errors.NoAnswerError(f"Node {name} is not there; there are {', '.join(self.nodes.names) or 'none'}")
         return (name,)
 
@@ -301,4 +305,9 @@ class Case:
         name = self.question.peer
         known = [ref.name for ref in self.peers()]
         if name and name not in known:
+            if "BGPPeer" in self.gathered.unread:
+                raise errors.NoAnswerError(f"BGPPeer {name}: BGPPeers could not be read{self._reason()}")
             raise errors.NoAnswerError(f"BGPPeer {name} is not there; there are {', '.join(known) or 'none'}")
+
+    def _reason(self) -> str:
+        return f": {'; '.join(self.gathered.gaps)}" if self.gathered.gaps else ""

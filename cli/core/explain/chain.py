@@ -6,6 +6,7 @@ Pure: the same cluster gives the same answer. Nothing is judged here that a hop 
 import msgspec
 
 from cli import values
+from cli.core import running
 from cli.core.explain import advertising, allocated, announced, applied, heard, intended, words
 from cli.core.explain.case import Case, Question
 from cli.documents.explain import ExplainDocument, Hop
@@ -25,11 +26,31 @@ _HOPS = (
     heard.wire_hop,
 )
 
+_POOLS = frozenset({"IPAddressPool", "Namespace"})
+_SPEAKING = frozenset({"IPAddressPool", "Node"})
+_LAYER2 = _SPEAKING | {"EndpointSlice", "L2Advertisement"}
+_BGP = _SPEAKING | {"BGPAdvertisement", "BGPPeer", "EndpointSlice"}
+_RESTS_ON = {
+    "pools": _POOLS,
+    "address": _POOLS,
+    "endpoints": frozenset({"EndpointSlice"}),
+    "advertisements": _SPEAKING | {"BGPAdvertisement", "L2Advertisement"},
+    "nodes": _LAYER2 | {"BGPAdvertisement"},
+    "owner": _LAYER2,
+    "intent": _BGP,
+    "applied": _BGP,
+    "sessions": _BGP,
+    "advertised": _BGP,
+    "wire": _LAYER2 | _BGP,
+}
+"""Kinds of which no object may be missing for a hop to say that something is wrong, or not there."""
+
 
 def explain(gathered: values.Gathered, question: Question) -> ExplainDocument:
     """The whole answer. Raises `errors.NoAnswerError` when what is asked about does not exist."""
     case = Case(gathered, question)
-    hops = _marked([make(case) for make in _HOPS])
+    unread = running.unread(gathered)
+    hops = _marked([_known(make(case), unread) for make in _HOPS])
     cause = next((each for each in hops if each.is_cause), None)
     addresses = tuple(map(str, case.ips))
     return ExplainDocument(
@@ -45,6 +66,16 @@ def explain(gathered: values.Gathered, question: Question) -> ExplainDocument:
         hops=tuple(hops),
         gaps=gathered.gaps,
     )
+
+
+def _known(hop: Hop, unread: frozenset[str]) -> Hop:
+    """That there is no object of a kind proves nothing where the kind could not be read."""
+    needed = _RESTS_ON.get(hop.name, frozenset())
+    # Without an advertisement it is not announced, whatever endpoints and peers there are.
+    lacking = sorted((needed - {"BGPPeer", "EndpointSlice"} if hop.status == "notApplicable" else needed) & unread)
+    if not lacking or hop.status in ("ok", "unknown") or (hop.name == "wire" and hop.status == "notApplicable"):
+        return hop
+    return Hop(hop.name, "unknown", f"not known without {words.listed(lacking)}, which could not be read")
 
 
 def _marked(hops: list[Hop]) -> list[Hop]:

@@ -1,8 +1,8 @@
 """`kubectl`, `helm` and `curl` for commands of docs/ in a lab, named by the first argument.
 
-What the lab has is done for real. It has no containers, so what goes into one goes to the program that stands for it:
+What the lab has is done for real, `kubectl exec` into the speakers' containers too. What it lacks goes to the program that stands for it:
 
-* `kubectl exec`: FRR's own shell of node n1, its `frr.conf`, our command in the namespace of the node or of the controller
+* `kubectl exec` into the controller: our command in the controller's namespace
 * `kubectl logs`: the log of that program, as the lab keeps it
 * `kubectl port-forward`: nothing to do, since `curl` runs in the namespace of n1, where the port is
 * `helm`: the engine's library, since there is no `helm` on this machine
@@ -43,19 +43,13 @@ def kubectl(words: list[str], places: Places) -> None:
         target = f"{NODE}/speaker" if "ds/frr-adapter-speaker" in words else "controller"
         print(places.log(target).read_text(encoding="utf-8"), end="")
         return
-    if "exec" not in words:
+    if "exec" not in words or "deploy/frr-adapter-controller" not in words:
         become(["kubectl", *words])
-    cut = words.index("--")
-    is_speaker = "ds/frr-adapter-speaker" in words[:cut]
-    match words[cut + 1 :]:
-        case ["vtysh", *rest] if is_speaker:
-            become([str(places.node(NODE) / "vtysh"), *rest])
-        case ["cat", "/etc/frr/frr.conf"] if is_speaker:
-            become(["cat", str(places.node(NODE) / "frr.conf")])
+    match words[words.index("--") + 1 :]:
         case ["frr-adapter", *rest]:
-            inside(places, NODE if is_speaker else "control", [sys.executable, "-m", "cli", *rest])
+            inside(places, "control", [sys.executable, "-m", "cli", *rest])
         case other:
-            sys.exit(f"there are no containers here, and nothing that stands for {other}")
+            sys.exit(f"the controller has no container here, and nothing stands for {other}")
 
 
 def helm(words: list[str]) -> None:

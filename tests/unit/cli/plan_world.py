@@ -172,3 +172,16 @@ def _config(draw) -> list[values.Document]:
 @st.composite
 def clusters(draw) -> list[values.Document]:
     return [*draw(_nodes()), *draw(_config()), *draw(_services())]
+
+
+@st.composite
+def histories(draw) -> list[list[values.Document]]:
+    """Clusters one after another, each mostly the one before."""
+    found = [draw(clusters())]
+    for _ in range(draw(st.integers(0, 2))):
+        last = {each.ref: each for each in found[-1]}
+        other = {each.ref: each for each in draw(clusters())}
+        moving = draw(st.sets(st.sampled_from(sorted({*last, *other})), max_size=4))
+        kept = {ref: each for ref, each in last.items() if ref not in moving}
+        found.append([*kept.values(), *(each for ref, each in other.items() if ref in moving)])
+    return found

@@ -158,10 +158,18 @@ def pod(name: str, node: str, *, ready: bool = True) -> values.Document:
 WEB = {"selector": {"app": "web"}}
 
 
-def test_endpoints_of_a_new_service_are_guessed_and_that_is_said():
-    rows, notes = assumed([a.node("n1"), a.node("n2")], manifest(a.service("web", **WEB)))
-    assert rows == [("n1", True), ("n2", True)]
+@pytest.mark.parametrize(("policy", "expected"), [("Local", [("n1", True), ("n2", True)]), ("Cluster", [("n1", True)])])
+def test_endpoints_of_a_new_service_are_guessed_and_that_is_said(policy, expected):
+    made = manifest(a.service("web", externalTrafficPolicy=policy, **WEB))
+    rows, notes = assumed([a.node("n1"), a.node("n2")], made)
+    assert rows == expected
     assert notes == ("Service default/web: its endpoints are not known yet; every node is taken to have a ready one",)
+
+
+def test_many_guesses_are_said_in_one_line():
+    _, notes = assumed([a.node("n1")], *(manifest(a.service(f"s{n}", selector={"app": f"s{n}"})) for n in range(7)))
+    (note,) = notes
+    assert note.startswith("Services default/s0, default/s1, default/s2, default/s3, default/s4 and 2 more: their ")
 
 
 def test_a_service_that_selects_the_same_pods_knows_better():

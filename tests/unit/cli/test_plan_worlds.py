@@ -25,12 +25,12 @@ PROGRAMS = st.fixed_dictionaries(
 
 
 @settings(max_examples=25)
-@given(st.lists(a.clusters(), min_size=1, max_size=3), PROGRAMS)
+@given(a.histories(), PROGRAMS)
 def test_every_node_gets_what_its_own_speaker_would_plan(histories, programs):
-    course = a.course(**programs)
+    course, found = a.course(**programs), None
     for documents in histories:
         world = course.advance(documents)
-        found = nodes.Nodes(world)
+        found = nodes.Nodes(world, found)
         assert found.names == tuple(sorted(world.nodes))
         for name in found.names:
             plan, decisions = bgp_plan.plan(world.at(name), name, ignore_exclude=programs["ignore_exclude_lb"])
@@ -40,7 +40,7 @@ def test_every_node_gets_what_its_own_speaker_would_plan(histories, programs):
 
 
 @settings(max_examples=25)
-@given(st.lists(a.clusters(), min_size=1, max_size=3))
+@given(a.histories())
 def test_a_node_is_configured_as_if_it_were_resolved_alone(histories):
     course, last = a.course(), {}
     for documents in histories:

@@ -5,6 +5,7 @@ import copy
 import json
 
 import pytest
+import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -58,6 +59,16 @@ OLD = f"""peers:
     {PASSWORD}
   my-asn: 6
 """
+WAYS = {
+    "below": f"- password:\n    {PASSWORD}\n  x: 1\n",
+    "a complex key": f"- ? password\n  : {PASSWORD}\n",
+    "an anchor": f"x: &p {PASSWORD}\ny:\n- password: *p\n",
+    "before the colon": f"- password : {PASSWORD}\n",
+    "two lines": f"- password: abcdefgh\n    {PASSWORD}\n",
+    "two quoted lines": f'- password: "abcdefgh\n    {PASSWORD}"\n',
+    "JSON": json.dumps({"peers": [{"password": PASSWORD}]}, indent=1).replace(": ", ":\n"),
+    "another field": f"- tcp-password: {PASSWORD}\n",
+}
 LAST = {"kubectl.kubernetes.io/last-applied-configuration": json.dumps(peer(password=PASSWORD)), "kept": "yes"}
 PLACES = {
     "spec": peer(password=PASSWORD),
@@ -73,6 +84,31 @@ PLACES = {
     "old MetalLB": config_map(config=OLD),
     "a key of its own": config_map(password=PASSWORD),
     "binary data": {**config_map(), "binaryData": {"x": encoded(PASSWORD)}},
+    "a field of that kind": config_map(BGP_PASSWORD=PASSWORD, token=PASSWORD),
+    "no map": {**config_map(), "data": f"neighbor 192.0.2.1 password {PASSWORD}"},
+    "blanks": config_map(extras=f" neighbor 192.0.2.9 password abc {PASSWORD}\n neighbor 192.0.2.9 pasword {PASSWORD}"),
+    "another protocol": config_map(extras=f"interface x\n ip nhrp authentication {PASSWORD}"),
+    "mistyped": peer(passwrd=PASSWORD, pasword=PASSWORD, Password=PASSWORD, passwordSecret=PASSWORD),
+    "put into the reference": peer(passwordSecret={"name": [PASSWORD], "password": PASSWORD}),
+    "another tool's annotation": {
+        **peer(),
+        "metadata": {"name": "p", "annotations": {"some.tool/was": json.dumps(peer(password=PASSWORD))}},
+    },
+    "a Secret's annotation": secret(metadata={"name": "s", "annotations": {"some.tool/was": encoded(PASSWORD)}}),
+    "beside data": secret(password=PASSWORD, stringdata={"password": PASSWORD}),
+    "a login": {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "p"},
+        "spec": {"containers": [{"env": [{"name": "AT", "value": f"https://me:{PASSWORD}@proxy.invalid"}]}]},
+    },
+    "a flag": {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "p"},
+        "spec": {"containers": [{"args": [f"--db-password={PASSWORD}", "--token", PASSWORD], "command": ["x"]}]},
+    },
+    **{f"YAML: {way}": config_map(config=text) for way, text in WAYS.items()},
     "frr-k8s": {
         "apiVersion": "frrk8s.metallb.io/v1beta1",
         "kind": "FRRConfiguration",
@@ -198,3 +234,17 @@ def test_whether_all_passwords_are_known():
     assert redaction.knows(redaction.hide(secret(stringData={"password": PASSWORD})))
     assert not redaction.knows(redaction.forget(redaction.hide(secret(stringData={"password": PASSWORD}))))
     assert not redaction.knows(redaction.forget(redaction.hide(config_map(extras=EXTRAS))))
+
+
+def test_flags_and_references_that_are_no_passwords_stay():
+    args = ["--log-level=debug", "--ml-secret-key-path", "/etc/ml", "--lb-class", "x"]
+    pod = {"kind": "Pod", "metadata": {}, "spec": {"containers": [{"args": args}]}}
+    assert redaction.hide(copy.deepcopy(pod)) == pod
+    named = peer(passwordSecret={"name": "s", "namespace": "m"})
+    assert redaction.hide(copy.deepcopy(named)) == named
+
+
+def test_yaml_that_is_written_anew_still_says_the_same():
+    hidden = redaction.hide(config_map(config=WAYS["an anchor"]))["data"]["config"]
+    word = redaction.stand_in(PASSWORD)
+    assert yaml.safe_load(hidden) == {"x": word, "y": [{"password": word}]}

@@ -143,6 +143,21 @@ def test_the_only_lease_is_that_of_the_controller_whatever_its_name():
     assert view_world.picture([*documents, named, plan_world.document("Lease", "third", {})]).seen.leader is None
 
 
+@pytest.mark.parametrize(
+    ("renewed", "leader"),
+    [
+        ("2026-01-01T11:59:50.000000Z", "me"),
+        ("2026-01-01T11:58:50.000000Z", "me"),
+        ("2026-01-01T11:58:00.000000Z", ""),
+        ("nonsense", "me"),
+    ],
+)
+def test_nobody_leads_by_a_lease_that_is_over(renewed, leader):
+    spec = {"holderIdentity": "me", "leaseDurationSeconds": 15, "renewTime": renewed}
+    lease = plan_world.document("Lease", "frr-adapter-controller", spec)
+    assert view_world.picture(view_world.replaced(view_world.well(), lease)).seen.leader == leader
+
+
 def test_pods_that_go_do_not_count():
     going = view_world.pod("speaker", "n2")
     going.raw["metadata"]["deletionTimestamp"] = view_world.TAKEN

@@ -265,6 +265,28 @@ def test_a_peer_edited_onto_another_loses_nothing():
     assert edited.configuration.peers == good.configuration.peers
 
 
+def test_an_advertisement_that_can_no_longer_announce_its_pool_stays_as_it_was():
+    small, large = pool("small", "192.0.2.0/28"), pool("large", "10.0.0.0/16")
+    good = resolved([small, large, document("BGPAdvertisement", "adv", {})])
+    wide = document("BGPAdvertisement", "adv", {"aggregationLength": 24, "localPref": 200})
+    after = resolved([small, large, wide], previous=good.configuration)
+    assert after.configuration.bgp_advertisements == good.configuration.bgp_advertisements
+    (problem,) = after.problems
+    assert "at least 28 is allowed" in problem.message
+    shrunk = resolved([pool("small", "192.0.2.0/29"), large, wide], previous=after.configuration)
+    assert shrunk.configuration.bgp_advertisements == good.configuration.bgp_advertisements
+
+
+def test_a_pool_that_was_never_announced_is_taken_out_alone():
+    small, large = pool("small", "192.0.2.0/28"), pool("large", "10.0.0.0/16")
+    wide = document("BGPAdvertisement", "adv", {"aggregationLength": 24})
+    before = resolved([large, wide])
+    (adv,) = resolved([small, large, wide], previous=before.configuration).configuration.bgp_advertisements
+    assert (adv.pools, adv.aggregation_v4) == ({"large"}, 24)
+    (fresh,) = resolved([small, large, wide]).configuration.bgp_advertisements
+    assert fresh.pools == {"large"}
+
+
 def test_an_advertisement_whose_alias_vanishes_stays_as_it_was():
     alias = document("Community", "c", {"communities": [{"name": "x", "value": "1:1"}]})
     advertisement = document("BGPAdvertisement", "a", {"communities": ["x"]})

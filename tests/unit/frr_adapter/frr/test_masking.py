@@ -4,7 +4,7 @@ import ipaddress
 import pytest
 
 from frr_adapter.boundary import files
-from frr_adapter.frr import config, masking, render, show
+from frr_adapter.frr import config, fingerprint, masking, render, show
 from frr_adapter.secret import Secret
 
 PASSWORD = "ge heim"
@@ -106,3 +106,21 @@ def test_questions_about_what_was_told_and_their_answers():
 )
 def test_the_version(text, version):
     assert show.version(text) == version
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "neighbor 10.0.0.1 passw hunter2",
+        "neighbor 10.0.0.1 pasword hunter2",
+        "neighbor 10.0.0.1 password two hunter2",
+        "ip nhrp auth hunter2",
+        "ip ospf message-digest-k 1 md5 hunter2",
+    ],
+)
+def test_words_that_are_cut_short_or_mistyped(line):
+    mine = config.FrrConfig("n1", extras=(line,))
+    assert "hunter2" not in masking.text(line)
+    assert "hunter2" not in repr(masking.configuration(mine))
+    other = config.FrrConfig("n1", extras=(line.replace("hunter2", "***-0123456789ab"),))
+    assert fingerprint.fingerprint(mine) == fingerprint.fingerprint(other)
