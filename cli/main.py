@@ -80,7 +80,9 @@ def _run(name: str, words: list[str], program: str) -> int:
     try:
         answered = command.main(words, prog_name=f"{program} {name}", standalone_mode=False)
     except NoAnswerError as error:
-        print(f"{program}: {name}: {error}", file=sys.stderr)
+        from cli.view import output
+
+        print(output.legible(f"{program}: {name}: {error}"), file=sys.stderr)
         return Exit.NO_ANSWER
     except SystemExit as ended:
         if isinstance(ended.__context__, BrokenPipeError):  # typer's own way to end then

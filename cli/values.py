@@ -25,6 +25,13 @@ class Origin:
         return f"{self.file}:{self.lines.get(path, self.line)}"
 
 
+def part(raw: object, *path: str) -> Json:
+    """The map at that path below `raw`; an empty one where there is none, or something else."""
+    for key in path:
+        raw = raw.get(key) if isinstance(raw, dict) else None
+    return raw if isinstance(raw, dict) else {}
+
+
 @dataclass(frozen=True, slots=True)
 class Document:
     """One object as JSON, as the API would give it; `ref` has a namespace only for kinds that have one."""
@@ -32,6 +39,10 @@ class Document:
     ref: refs.ObjectRef
     raw: Json
     origin: Origin | None = None
+
+    def part(self, *path: str) -> Json:
+        """The map at that path; an empty one where there is none, or something else: nobody has checked what people wrote."""
+        return part(self.raw, *path)
 
 
 @dataclass(frozen=True, slots=True)

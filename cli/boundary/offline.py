@@ -32,7 +32,7 @@ def gathered(place: sources.Place, files: Sequence[Path]) -> tuple[values.Gather
 def text(path: Path) -> str:
     """The text of a file. Raises `errors.NoAnswerError`."""
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise errors.NoAnswerError(f"{path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -51,6 +51,14 @@ def yaml_map(path: Path) -> values.Json:
     if found is not None and not isinstance(found, dict):
         raise errors.NoAnswerError(f"{path}: holds no map; values by name are allowed")
     return found or {}
+
+
+def written(path: Path, content: str) -> None:
+    """Writes the file, over one that is there. Raises `errors.NoAnswerError`."""
+    try:
+        path.write_text(content, encoding="utf-8")
+    except OSError as error:
+        raise errors.NoAnswerError(f"{path}: cannot be written: {error.strerror}") from error
 
 
 def write(directory: Path, texts: Mapping[str, str], *, force: bool) -> tuple[str, ...]:

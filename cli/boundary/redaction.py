@@ -135,13 +135,11 @@ def _cut_metadata(metadata: Any, kind: str) -> None:
     metadata.pop("managedFields", None)
     annotations = metadata.get("annotations")
     if isinstance(annotations, dict):
-        for name in _DROPPED:
-            annotations.pop(name, None)
-        for name, value in annotations.items():
-            # Tools that we do not know repeat objects, too.
-            is_open = kind in _OPEN_KINDS or not _PASSWORD_FIELD.search(str(value))
-            if isinstance(value, str) and (kind == "Secret" or not is_open):
-                annotations[name] = UNKNOWN
+        for name, value in list(annotations.items()):
+            # Tools that we do not know repeat objects, too. In a Secret that would be base64.
+            is_open = kind in _OPEN_KINDS or not (kind == "Secret" or _PASSWORD_FIELD.search(str(value)))
+            if name in _DROPPED or not is_open:
+                del annotations[name]
 
 
 def _hide_secret(raw: Json) -> None:

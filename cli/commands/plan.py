@@ -102,6 +102,7 @@ def command(
     )
     before, found, is_offline = _gathered(place, files or [], offline=offline)
     _check_nodes(node or [], before, found, is_offline=is_offline)
+    _check_given(going, before, found)
     chosen = planning.Options(tuple(node or ()), prune, going, is_offline)
     gc.disable()  # hardly anything that is made is garbage before the end, and looking for it takes a tenth of the time
     try:
@@ -145,6 +146,20 @@ def _check_nodes(names: list[str], before: "values.Gathered", found: "values.Gat
     for name in names:
         if not is_offline and name not in there:
             raise NoAnswerError(f"--node {name}: there is no such node; known are {', '.join(there) or 'none'}")
+
+
+def _check_given(going: tuple["refs.ObjectRef", ...], before: "values.Gathered", found: "values.Gathered") -> None:
+    """A plan of nothing would look as if all were well: of a path with no objects, or for a name that no object has."""
+    from cli.errors import NoAnswerError
+
+    there = {each.ref for each in before.documents}
+    for ref in going:
+        if ref not in there:
+            near = sorted(str(each) for each in there if each.name == ref.name)
+            hint = f"; there is {', '.join(near[:3])}" if near else ""
+            raise NoAnswerError(f"--delete: {ref} is not there (KIND/NAMESPACE/NAME){hint}")
+    if not (going or found.documents):
+        raise NoAnswerError("; ".join(("the files have no object in them", *found.gaps)))
 
 
 def _ref(text: str) -> "refs.ObjectRef":

@@ -56,10 +56,11 @@ def command(
         version = proofreading.version(vtysh)
         document = rendering.checked(document, version, proofreading.refusals(vtysh, document.frr_conf))
     if output is not None:
-        output.write_text(document.frr_conf, encoding="utf-8")
+        offline.written(output, document.frr_conf)
     if output is None or form is not Format.TABLE:
-        out.emit(document, form, lambda _: print(document.frr_conf, end=""))
+        text = out.legible(document.frr_conf) if sys.stdout.isatty() else document.frr_conf
+        out.emit(document, form, lambda _: print(text, end=""))
     for line in rendering.remarks(document):
-        print(line, file=sys.stderr)
+        print(out.legible(line), file=sys.stderr)
     if document.refusals:
         raise typer.Exit(Exit.FINDINGS)

@@ -49,6 +49,9 @@ def command(
 
     place = sources.Place(snapshot=snapshot, namespace=namespace, lb_class=lb_class, asks_nodes=False)
     before, found = offline.gathered(place, files)
+    if not (found.documents or snippets):
+        # A pipe that broke before must not look as if all were well.
+        raise NoAnswerError("; ".join(("the files have no object in them", *found.gaps)))
     given = None if snippets is None else (str(snippets), offline.text(snippets))
     judged = validating.judge(before, found, given)
     try:

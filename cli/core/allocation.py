@@ -50,13 +50,13 @@ def rounds(
 def written(document: values.Document, write: effects.WriteServiceStatus) -> values.Document:
     """The Service as it is once the write is done; everything else of it stays."""
     raw = dict(document.raw)
-    metadata = dict(raw.get("metadata") or {})
-    annotations = dict(metadata.get("annotations") or {})
+    metadata = dict(document.part("metadata"))
+    annotations = dict(document.part("metadata", "annotations"))
     annotations.pop(service.ALLOCATED_FROM_ANNOTATION, None)
     if write.pool is not None:
         annotations[service.ALLOCATED_FROM_ANNOTATION] = write.pool
     metadata["annotations"] = annotations
     balancer = {"ingress": [{"ip": ip, "ipMode": "VIP"} for ip in write.ips]} if write.ips else {}
     raw["metadata"] = metadata
-    raw["status"] = {**(raw.get("status") or {}), "loadBalancer": balancer}
+    raw["status"] = {**document.part("status"), "loadBalancer": balancer}
     return dataclasses.replace(document, raw=raw)

@@ -73,21 +73,20 @@ class _Known:
         namespace, wanted = service.ref.namespace, frozenset(_selector(service).items())
         for ref in self._services.get((namespace, wanted), ()):
             if ref != service.ref:
-                rows = [row for each in self._slices[ref.key] for row in each.raw.get("endpoints") or ()]
+                rows = [row for each in self._slices[ref.key] for row in _listed(each.raw.get("endpoints"))]
                 return rows, f"taken to be those of {ref}, which selects the same pods"
         if namespace in self._namespaces:
             some = self._pods.get((namespace, min(wanted)), ())
             pods = [each for each in some if _labels(each).items() >= wanted and _node(each)]
             return [_row(_node(each), is_ready=_is_ready(each)) for each in pods], "taken from the pods that it selects"
         # Where traffic goes to any node, one endpoint says as much as many.
-        is_local = (service.raw.get("spec") or {}).get("externalTrafficPolicy") == "Local"
+        is_local = service.part("spec").get("externalTrafficPolicy") == "Local"
         nodes = self._nodes if is_local else self._nodes[:1]
         return [_row(name) for name in nodes], "every node is taken to have a ready one"
 
 
 def _wants(service: values.Document) -> bool:
-    spec = service.raw.get("spec") or {}
-    return spec.get("type") == "LoadBalancer" and bool(_selector(service))
+    return service.part("spec").get("type") == "LoadBalancer" and bool(_selector(service))
 
 
 def _slices(documents: Documents) -> dict[str, list[values.Document]]:
@@ -113,15 +112,23 @@ def _row(node: str, *, is_ready: bool = True) -> values.Json:
 
 
 def _selector(service: values.Document) -> dict[str, str]:
-    return dict((service.raw.get("spec") or {}).get("selector") or {})
+    return _texts(service.part("spec", "selector"))
 
 
 def _labels(document: values.Document) -> dict[str, str]:
-    return dict((document.raw.get("metadata") or {}).get("labels") or {})
+    return _texts(document.part("metadata", "labels"))
+
+
+def _texts(found: values.Json) -> dict[str, str]:
+    return {key: value for key, value in found.items() if isinstance(value, str)}
+
+
+def _listed(value: object) -> list[values.Json]:
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
 def _node(pod: values.Document) -> str:
-    return str((pod.raw.get("spec") or {}).get("nodeName") or "")
+    return str(pod.part("spec").get("nodeName") or "")
 
 
 def _is_ready(pod: values.Document) -> bool:
@@ -129,7 +136,7 @@ def _is_ready(pod: values.Document) -> bool:
 
 
 def _conditions(pod: values.Document) -> Iterator[values.Json]:
-    yield from (pod.raw.get("status") or {}).get("conditions") or ()
+    yield from _listed(pod.part("status").get("conditions"))
 
 
 def nodes(documents: Documents, names: Iterable[str]) -> tuple[dict[refs.ObjectRef, values.Document], tuple[str, ...]]:

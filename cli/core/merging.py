@@ -105,7 +105,7 @@ def apply(
 def _created(document: values.Document, number: int) -> values.Document:
     """As the API server stores it: named, dated, and without a status, which only its own programs write."""
     raw = _plain(document.raw)
-    metadata = dict(raw.get("metadata") or {})
+    metadata = dict(document.part("metadata"))
     created = (_FIRST_NEW + dt.timedelta(seconds=number)).strftime("%Y-%m-%dT%H:%M:%SZ")
     metadata |= {"uid": f"new {document.ref}", "creationTimestamp": created, "generation": 1}
     metadata.pop("resourceVersion", None)
@@ -124,9 +124,8 @@ def _merged(old: values.Document, new: values.Document) -> values.Document:
         raw["status"] = there["status"]
     else:
         raw.pop("status", None)
-    if old.ref.kind == "Service":
-        known = there.get("spec") or {}
-        spec = raw.get("spec") or {}
+    if old.ref.kind == "Service" and isinstance(raw.get("spec") or {}, dict):
+        known, spec = old.part("spec"), new.part("spec")
         raw["spec"] = {**{key: known[key] for key in _SERVER_SPEC if key in known}, **spec}
     if "apiVersion" in there and "apiVersion" not in new.raw:
         raw["apiVersion"] = there["apiVersion"]
@@ -134,15 +133,17 @@ def _merged(old: values.Document, new: values.Document) -> values.Document:
 
 
 def _metadata(old: values.Document, new: values.Document) -> values.Json:
-    there, said = (dict(each.raw.get("metadata") or {}) for each in (old, new))
+    there, said = (each.part("metadata") for each in (old, new))
     found = {**there, **said}
     for name in _SERVER_METADATA:
         found.pop(name, None)
         if name in there:
             found[name] = there[name]
     for name in ("labels", "annotations"):
-        kept = {key: value for key, value in (there.get(name) or {}).items() if _stays(old.ref, name, key)}
-        if together := {**kept, **(said.get(name) or {})}:
+        kept = {key: value for key, value in values.part(there, name).items() if _stays(old.ref, name, key)}
+        if not isinstance(said.get(name) or {}, dict):
+            continue  # no API server would take it: that is told as it stands
+        if together := {**kept, **values.part(said, name)}:
             found[name] = together
         else:
             found.pop(name, None)
@@ -162,20 +163,20 @@ def _plain(raw: values.Json) -> values.Json:
     texts = found.pop("stringData", None) if found.get("kind") == "Secret" else None
     if isinstance(texts, dict):
         encoded = {key: base64.b64encode(str(text).encode()).decode() for key, text in texts.items()}
-        found["data"] = {**(found.get("data") or {}), **encoded}
+        found["data"] = {**values.part(found, "data"), **encoded}
     return found
 
 
 def _belongs(document: values.Document, going: set[refs.ObjectRef]) -> bool:
-    labels = (document.raw.get("metadata") or {}).get("labels") or {}
+    labels = document.part("metadata", "labels")
     match document.ref.kind:
         case "EndpointSlice":
-            owner = (document.ref.namespace, labels.get("kubernetes.io/service-name", ""))
+            owner = [document.ref.namespace, labels.get("kubernetes.io/service-name")]
         case "ServiceBGPStatus" | "ServiceL2Status":
-            owner = (labels.get("metallb.io/service-namespace", ""), labels.get("metallb.io/service-name", ""))
+            owner = [labels.get("metallb.io/service-namespace"), labels.get("metallb.io/service-name")]
         case _:
             return False
-    return refs.ObjectRef("Service", *owner) in going
+    return refs.ObjectRef("Service", *map(str, owner)) in going
 
 
 # ---- What the API server gives a Service ----
@@ -189,7 +190,7 @@ def _families(documents: Documents) -> tuple[str, ...]:
     usual: list[str] = []
     for ref, each in documents.items():
         if ref.kind == "Service":
-            for ip in (each.raw.get("spec") or {}).get("clusterIPs") or ():
+            for ip in _listed(each.part("spec").get("clusterIPs")):
                 family = "IPv6" if ":" in str(ip) else "IPv4"
                 if ip != "None" and family not in usual:
                     usual.append(family)
@@ -198,12 +199,14 @@ def _families(documents: Documents) -> tuple[str, ...]:
 
 def _with_cluster_ips(document: values.Document, usual: tuple[str, ...]) -> values.Document:
     """With an address of each family that the Service asks for, where the API server would choose one."""
-    spec = dict(document.raw.get("spec") or {})
-    given = spec.get("clusterIPs") or ([spec["clusterIP"]] if spec.get("clusterIP") else [])
+    if not isinstance(document.raw.get("spec") or {}, dict):
+        return document
+    spec = dict(document.part("spec"))
+    given = _listed(spec.get("clusterIPs")) or ([spec["clusterIP"]] if spec.get("clusterIP") else [])
     if "None" in given or spec.get("type") == "ExternalName":
         return document
     policy = spec.get("ipFamilyPolicy") or "SingleStack"
-    asked = [str(family) for family in spec.get("ipFamilies") or ()]
+    asked = [str(family) for family in _listed(spec.get("ipFamilies"))]
     first = asked[0] if asked else _family(given[0]) if given else usual[0]
     other = "IPv4" if first == "IPv6" else "IPv6"
     is_dual = policy == "RequireDualStack" or (policy == "PreferDualStack" and (other in usual or other in asked))
@@ -214,6 +217,10 @@ def _with_cluster_ips(document: values.Document, usual: tuple[str, ...]) -> valu
         return document
     spec |= {"clusterIP": ips[0], "clusterIPs": ips, "ipFamilies": wanted}
     return dataclasses.replace(document, raw={**document.raw, "spec": spec})
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _family(ip: object) -> str:
@@ -253,7 +260,7 @@ def _paths(old: values.Json, new: values.Json) -> Iterator[_Path]:
     """One level below what differs at the top; who made the object and when does not count."""
     for key in sorted({*old, *new} - {"apiVersion", "kind", "metadata", "status"}):
         yield from _below((key,), old.get(key), new.get(key))
-    before, after = ((each.get("metadata") or {}) for each in (old, new))
+    before, after = (values.part(each, "metadata") for each in (old, new))
     for key in ("labels", "annotations"):
         yield from _below(("metadata", key), before.get(key) or {}, after.get(key) or {})
 
@@ -274,5 +281,5 @@ def _put_back(old: Any, new: values.Json, path: _Path) -> values.Json:
     there = old.get(key) if isinstance(old, dict) else None
     kept = {name: value for name, value in new.items() if name != key}
     if rest:
-        return {**kept, key: _put_back(there, new.get(key) or {}, tuple(rest))}
+        return {**kept, key: _put_back(there, values.part(new, key), tuple(rest))}
     return kept if there is None else {**kept, key: there}

@@ -113,7 +113,7 @@ def _moment(
 
 def _versions(gathered: values.Gathered) -> dict[str, int]:
     """Major version of FRR by node: as FRR said when it was asked, else as the node's NodeBGPStatus says."""
-    found = {node: str((status.get("frr") or {}).get("version") or "") for node, status in _statuses(gathered)}
+    found = {node: str(values.part(status, "frr").get("version") or "") for node, status in _statuses(gathered)}
     found |= {node: report.frr_version for node, report in gathered.reports.items() if report.frr_version}
     majors = {node: text.partition(".")[0] for node, text in found.items()}
     return {node: int(major) for node, major in majors.items() if major.isdigit()}
@@ -123,12 +123,12 @@ def _statuses(gathered: values.Gathered) -> Iterator[tuple[str, values.Json]]:
     """What nodes say of BGP, by node."""
     for each in gathered.documents:
         if each.ref.kind == "NodeBGPStatus":
-            yield each.ref.name, each.raw.get("status") or {}
+            yield each.ref.name, each.part("status")
 
 
 def _astray(old: moment.Moment, gathered: values.Gathered) -> Iterator[str]:
     """A line when nodes run something else than their objects say: then what changes there is not known for sure."""
-    wanted = {node: (status.get("configuration") or {}).get("wanted") for node, status in _statuses(gathered)}
+    wanted = {node: values.part(status, "configuration").get("wanted") for node, status in _statuses(gathered)}
     found: list[str] = []
     for names in old.nodes.groups() if any(wanted.values()) else ():
         ours = fingerprint.fingerprint(old.nodes.config(names[0]))

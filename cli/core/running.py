@@ -117,7 +117,8 @@ def _is_over(pod: values.Json) -> bool:
 
 def _is_ready(pod: values.Json) -> bool:
     conditions = _at(pod, "status", "conditions")
-    ready = [each.get("status") for each in conditions or () if isinstance(each, dict) and each.get("type") == "Ready"]
+    listed = conditions if isinstance(conditions, list) else ()
+    ready = [each.get("status") for each in listed if isinstance(each, dict) and each.get("type") == "Ready"]
     return ready[0] == "True" if ready else _at(pod, "status", "phase") == "Running"
 
 

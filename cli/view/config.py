@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.text import Text
 
 from cli.documents import config
-from cli.view import sheet
+from cli.view import output, sheet
 
 _WORDS = {
     "ok": "FRR runs what the objects ask for",
@@ -29,7 +29,8 @@ def draw_difference(document: config.ConfigDocument, console: Console) -> None:
 
 def write(text: str, console: Console) -> None:
     """The text as it is, so that it can go into a file."""
-    console.file.write(text if text.endswith("\n") or not text else f"{text}\n")
+    shown = output.legible(text)
+    console.file.write(shown if shown.endswith("\n") or not shown else f"{shown}\n")
 
 
 def running(document: config.ConfigDocument) -> str:

@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.text import Text
 
 from cli.documents import plan
+from cli.view import output
 
 _SHOWN_NODES = 3
 _SHOWN_OBJECTS = 30
@@ -144,7 +145,7 @@ def _node(change: plan.NodeChange, console: Console) -> None:
 
 def _diff(text: str, console: Console) -> None:
     if not console.is_terminal:  # thousands of lines; nothing is to be folded or coloured
-        console.file.write("".join(f"  {line}\n" for line in text.splitlines()))
+        console.file.write("".join(f"  {line}\n" for line in output.legible(text).splitlines()))
         return
     for line in text.splitlines():
         style = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], "")
@@ -185,7 +186,7 @@ def _section(title: str, rows: Sequence[tuple[Text, ...]], console: Console) -> 
         for cell, width in zip(row, widths, strict=False):
             head.append_text(cell).append(" " * (width - cell.cell_len + 2))
         if not console.is_terminal:  # as wide as it needs to be, and many times faster than rich
-            console.file.write(f"{head.plain}{row[-1].plain}".rstrip() + "\n")
+            console.file.write(output.legible(f"{head.plain}{row[-1].plain}".rstrip()) + "\n")
             continue
         room = max(_NARROWEST, console.width - indent)
         parts = row[-1].wrap(console, room) if row[-1].cell_len > room else [row[-1]]

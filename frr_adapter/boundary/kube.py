@@ -223,6 +223,9 @@ class Kube:
         configuration = self._library.Configuration()
         # The library would otherwise repeat some requests by itself; when to try again is `retry`'s decision.
         configuration.retries = None
+        # Python 3.13 refuses certificates without key identifiers (RFC 5280), such as those of old clusters' authorities, which Go
+        # programs take. Chain, names and dates are checked as ever.
+        configuration.disable_strict_ssl_verification = True
         try:
             if self._kubeconfig is None:
                 self._library.load_incluster_config(client_configuration=configuration)

@@ -4,7 +4,6 @@
 token; a command with `rights.words` before it finds both where every pod has them. Used by `test_image`.
 """
 
-import datetime as dt
 import secrets
 import subprocess
 import sys
@@ -12,8 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from controller.boundary import certificates
-from tests.live import frr_pair, image
+from tests.live import frr_pair, image, old_authority
 from tests.live import segment_bgp as s
 from tests.live import speaking_node as k
 
@@ -77,12 +75,12 @@ class ServiceAccount:
         self._token = secrets.token_urlsafe()
 
     def __enter__(self) -> Self:
-        made = certificates.start(("127.0.0.1",), dt.datetime.now(dt.UTC), None)
+        made = old_authority.server("127.0.0.1")
         private = self._pod.volumes.make("front")
         for folder, name, content in (
             (private, "tls.crt", made.certificate),
             (private, "tls.key", made.key),
-            (self._pod.account, "ca.crt", made.authorities),
+            (self._pod.account, "ca.crt", made.authority),
             (self._pod.account, "token", self._token.encode()),
         ):
             (folder / name).write_bytes(content)

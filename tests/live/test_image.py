@@ -244,10 +244,14 @@ def _asks_the_cluster(pod, *containers):
             asked = container.exec(*account.words, "frr-adapter", "status", "-o", "json")
             assert asked.returncode == 0, asked.stderr
             status = json.loads(asked.stdout)
-            print(json.dumps(status, indent=1))
+            assert status["source"] == "cluster of this pod"
+            assert (status["services"]["total"], status["services"]["withAddress"]) == (2, 2)
+            assert [(each["name"], each["established"]) for each in status["peers"]] == [("up", 1)]
+            assert status["gaps"] == []
             assert len(account.let_in) > before
-        shown = container.exec(*account.words, "frr-adapter", "explain", "default/web")
-        print(shown)
+        drawn = container.exec(*account.words, "frr-adapter", "explain", "service", "default/web")
+        assert (drawn.returncode, drawn.stderr) == (0, "")
+        assert ROUTED in drawn.stdout
 
 
 def _cannot_write(*containers):

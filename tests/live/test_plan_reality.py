@@ -38,9 +38,12 @@ def cluster(lab_factory: LabFactory) -> Iterator[LabCluster]:
 def test_random_changes_come_as_foretold(cluster: LabCluster, steps: int, seconds: float) -> None:
     going = course.Course(cluster, SEED, int(frr_install.find().version.partition(".")[0]))
     going.begin()
-    end = time.monotonic() + seconds
-    while going.steps < steps and time.monotonic() < end:
-        assert "\n".join(going.step(going.history.chance.choice((3, 4)))) == ""
+    try:
+        end = time.monotonic() + seconds
+        while going.steps < steps and time.monotonic() < end:
+            assert "\n".join(going.step(going.history.chance.choice((3, 4)))) == ""
+    finally:
+        going.end()
     print(f"seed {SEED}, {going.steps} steps, foretold and seen: {dict(going.seen)}")
     assert going.seen["files"]
     assert going.seen["addresses"]

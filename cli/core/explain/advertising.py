@@ -95,8 +95,9 @@ def _judge(case: Case, ref: refs.ObjectRef, source: pool.Pool) -> Judged:
         why, field = (
             (words.headline(problems[0].message), problems[0].field) if problems else ("cannot be used", "spec")
         )
-        named = case.spec(ref).get("ipAddressPools") or (source.name,)
-        return Judged(ref, why, field, 4, is_broken=source.name in named)
+        named = case.spec(ref).get("ipAddressPools")
+        is_meant = source.name in named if isinstance(named, list) and named else True
+        return Judged(ref, why, field, 4, is_broken=is_meant)
     if source.name not in resolved.pools:
         taken = next((each for each in problems if f'"{source.name}"' in each.message), None)
         if taken is not None:

@@ -266,7 +266,7 @@ class Case:
 
     def spec(self, ref: refs.ObjectRef) -> values.Json:
         """The object's spec as written."""
-        return self.world.documents[ref].raw.get("spec") or {}
+        return self.world.documents[ref].part("spec")
 
     def node(self, name: str) -> cluster.Node:
         """The Node."""

@@ -203,6 +203,10 @@ def _counted(case: Case, node: str, said: node_report.Layer2) -> Hop:
         )
     if not any(each.is_held for each in mine):
         return Hop("wire", "follows" if mine else "unknown", f"{node} does not hold the address", details)
+    if lacking := [each.address for each in mine if not each.is_held]:
+        return Hop(
+            "wire", "unknown", f"{node} does not hold {words.listed(lacking)}, though it holds the other", details
+        )
     return Hop("wire", "ok", f"{node}: {'; '.join(details)}")
 
 

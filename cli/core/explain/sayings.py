@@ -60,7 +60,7 @@ def statuses(documents: Mapping[refs.ObjectRef, values.Document]) -> dict[str, k
     for ref, document in documents.items():
         if ref.kind == "NodeBGPStatus":
             try:
-                found[ref.name] = msgspec.convert(document.raw.get("status") or {}, kinds.NodeBGPStatusStatus)
+                found[ref.name] = msgspec.convert(document.part("status"), kinds.NodeBGPStatusStatus)
             except msgspec.ValidationError:
                 continue
     return found
@@ -92,7 +92,7 @@ def problems(
     if report is not None:
         lines += report.speaker.problems
     elif state is not None:
-        summary = (state.raw.get("status") or {}).get("errorSummary") or ""
+        summary = str(state.part("status").get("errorSummary") or "")
         lines += _OUR_WORDS.sub("", summary).splitlines()
     return tuple(sorted({found for line in lines for found in _read(line, namespace)}))
 

@@ -52,6 +52,10 @@ class Course:
         self._write(self.history.objects.values(), ())
         self._heal()
 
+    def end(self) -> None:
+        """Nothing of the history is left, so that another one can begin in the same lab."""
+        self._write((), (ref for ref in self.history.objects if ref[0] != "Node"))
+
     def step(self, changes: int) -> tuple[str, ...]:
         """Some changes at once; what did not come as foretold, after the words for what was done."""
         before = self._settled()

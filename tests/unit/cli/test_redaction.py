@@ -244,6 +244,14 @@ def test_flags_and_references_that_are_no_passwords_stay():
     assert redaction.hide(copy.deepcopy(named)) == named
 
 
+def test_an_annotation_that_repeats_a_password_does_not_make_it_unknown():
+    raw = {
+        **peer(password=PASSWORD),
+        "metadata": {"name": "p", "annotations": {"some.tool/was": f"password {PASSWORD}"}},
+    }
+    assert redaction.knows(redaction.hide(raw))
+
+
 def test_yaml_that_is_written_anew_still_says_the_same():
     hidden = redaction.hide(config_map(config=WAYS["an anchor"]))["data"]["config"]
     word = redaction.stand_in(PASSWORD)
