@@ -23,6 +23,11 @@ _OTHERWISE = (
     "was up once, or leaves out what FRR refused"
 )
 
+_ASKING = frozenset(
+    {"BFDProfile", "BGPAdvertisement", "BGPPeer", "Community", "ConfigMap", "EndpointSlice", "IPAddressPool", "Service"}
+)
+"""Kinds that make the configuration."""
+
 
 def config(gathered: values.Gathered, node: str, templates: Mapping[str, str]) -> documents.ConfigDocument:
     """The answer; `templates` as `render.render`. Raises `errors.NoAnswerError` for a node that is not there, and when the
@@ -48,7 +53,9 @@ def config(gathered: values.Gathered, node: str, templates: Mapping[str, str]) -
         node=node,
         source=gathered.source,
         taken_at=gathered.taken_at,
-        verdict=_verdict(differences, status, prints, is_asked=is_asked, is_silent=bool(seen.silence(node))),
+        verdict="unknown"
+        if _ASKING & seen.unread
+        else _verdict(differences, status, prints, is_asked=is_asked, is_silent=bool(seen.silence(node))),
         state=status.state,
         way=status.way or "",
         last_error=status.last_error or (report.speaker.apply_error if report is not None else ""),
@@ -95,6 +102,8 @@ def _notes(
     prints: documents.Fingerprints,
 ) -> Iterator[str]:
     report = gathered.reports.get(node)
+    if lacking := sorted(_ASKING & seen.unread):
+        yield f"what the objects ask for is not known without {', '.join(lacking)}"
     if report is None:
         yield "the node was not asked, so what its FRR really runs is not known"
     elif report.frr_error:

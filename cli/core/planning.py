@@ -25,6 +25,7 @@ from cli.core import (
     plan_addresses,
     plan_nodes,
     plan_owners,
+    running,
     world,
 )
 from cli.documents import plan as document
@@ -32,6 +33,7 @@ from controller.core import memory
 from frr_adapter import refs
 from frr_adapter.frr import fingerprint
 from frr_adapter.model import snapshot
+from frr_adapter.resolve import view
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ def plan(
     found = document.PlanDocument(
         source="" if options.is_offline else before.source,
         taken_at=before.taken_at,
-        gaps=(*before.gaps, *manifests.gaps, *_astray(old, before)),
+        gaps=(*before.gaps, *manifests.gaps, *_unread(before), *_astray(old, before)),
         assumptions=(*guesses, *more),
         objects=tuple(_object(each) for each in merged.changes),
         problems=problems,
@@ -124,6 +126,15 @@ def _statuses(gathered: values.Gathered) -> Iterator[tuple[str, values.Json]]:
     for each in gathered.documents:
         if each.ref.kind == "NodeBGPStatus":
             yield each.ref.name, each.part("status")
+
+
+def _unread(gathered: values.Gathered) -> Iterator[str]:
+    """A line when objects may be there that nobody could read: then the plan compares with less than there is."""
+    deciding = {*view.ALLOCATING_KINDS, *view.ANNOUNCING_KINDS} - {
+        "Secret"
+    }  # those are taken as fitting, which is told
+    if lacking := sorted(deciding & running.unread(gathered)):
+        yield f"without {', '.join(lacking)}, what is said of addresses, sessions and owners may be wrong"
 
 
 def _astray(old: moment.Moment, gathered: values.Gathered) -> Iterator[str]:

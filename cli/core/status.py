@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from cli import values
-from cli.core import allocation, running
+from cli.core import allocation, running, unannounced
 from cli.core import nodes as node_plans
 from cli.core import owners as ownership
 from cli.core import sessions as bgp_sessions
@@ -35,6 +35,7 @@ class Picture:
     sessions: tuple[Session, ...]
     owners: tuple[Owner, ...]
     announcers: tuple[Announcer, ...]
+    unheard: tuple[unannounced.Unannounced, ...] = ()
 
 
 def picture(gathered: values.Gathered, course: worlds.Course) -> Picture:
@@ -42,14 +43,17 @@ def picture(gathered: values.Gathered, course: worlds.Course) -> Picture:
     world = course.advance(gathered.documents)
     seen = running.look(gathered)
     plans = node_plans.Nodes(world)
+    owners = ownership.owners(world, seen, gathered.reports)
+    announcers = ownership.announcers(world, plans, seen, gathered.reports)
     return Picture(
         gathered=gathered,
         world=world,
         decision=allocation.decide(world),
         seen=seen,
         sessions=bgp_sessions.sessions(plans, seen, gathered.reports),
-        owners=ownership.owners(world, seen, gathered.reports),
-        announcers=ownership.announcers(world, plans, seen, gathered.reports),
+        owners=owners,
+        announcers=announcers,
+        unheard=unannounced.found(world, plans, seen, owners, announcers),
     )
 
 
@@ -222,6 +226,7 @@ def _services(shown: Picture) -> documents.Services:
         on_layer2=sum(bool(each.holders or each.candidates) for each in shown.owners),
         pending=tuple(documents.Pending(key, reason) for key, reason in waiting.items()),
         troubled=tuple(_troubled(shown)),
+        idle=tuple(documents.Pending(each.service, each.reason) for each in shown.unheard if each.is_idle),
     )
 
 
@@ -237,6 +242,7 @@ def _waiting(shown: Picture) -> dict[str, str]:
 
 
 def _troubled(shown: Picture) -> Iterator[documents.Pending]:
+    yield from (documents.Pending(each.service, each.reason) for each in shown.unheard if not each.is_idle)
     yield from (documents.Pending(each.service, each.note) for each in shown.owners if each.verdict == "bad")
     for each in shown.announcers:
         # A node whose speaker is silent is told of once, not for every Service.

@@ -74,6 +74,8 @@ class Services(msgspec.Struct, frozen=True, rename="camel"):
     """All of them; the table shows the first."""
     troubled: tuple[Pending, ...] = ()
     """Have addresses, but they are not announced as they should be."""
+    idle: tuple[Pending, ...] = ()
+    """Have addresses and no ready endpoint, so there is nothing to announce."""
 
 
 class Problem(msgspec.Struct, frozen=True, rename="camel"):

@@ -128,19 +128,21 @@ def _services(document: status.StatusDocument) -> Iterator[sheet.Part]:
     parts = [sheet.mark("ok", f"{found.with_address} with address")]
     parts += [sheet.mark("bad", f"{len(found.pending)} pending")] if found.pending else []
     parts += [sheet.mark("bad", f"{len(found.troubled)} in trouble")] if found.troubled else []
+    parts += [sheet.mark("idle", f"{len(found.idle)} without ready endpoints")] if found.idle else []
     yield Text("")
     yield Text.assemble(("services", "bold"), f"  {found.total}: ", Text("   ").join(parts))
     yield from _reasons((each.service, each.reason) for each in (*found.pending, *found.troubled))
+    yield from _reasons(((each.service, each.reason) for each in found.idle), "idle")
 
 
-def _reasons(found: Iterable[tuple[str, str]]) -> Iterator[sheet.Part]:
+def _reasons(found: Iterable[tuple[str, str]], verdict: str = "bad") -> Iterator[sheet.Part]:
     """One line for each reason, with the names: hundreds may have the same."""
     by_reason: dict[str, list[str]] = {}
     for name, reason in found:
         by_reason.setdefault(reason, []).append(name)
     table = sheet.table("", "", indent=2, has_header=False)
     for reason, names in tuple(by_reason.items())[:_SHOWN_REASONS]:
-        table.add_row("", sheet.mark("bad", sheet.names(names, _SHOWN_NAMES)), Text(reason))
+        table.add_row("", sheet.mark(verdict, sheet.names(names, _SHOWN_NAMES)), Text(reason))
     if len(by_reason) > _SHOWN_REASONS:
         table.add_row("", Text(f"  and {len(by_reason) - _SHOWN_REASONS} more like these"), Text(""))
     if by_reason:

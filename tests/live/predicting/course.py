@@ -5,14 +5,15 @@ Used by `test_plan_reality`. Between two steps the routers follow what the BGPPe
 
 import asyncio
 import concurrent.futures
+import contextlib
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from lab import kube
+from lab import control, kube
 from tests.live.conftest import LabCluster
 from tests.live.predicting import documents, foretelling, history, reality, second_router
 from tests.live.predicting.documents import Json, Ref
@@ -58,19 +59,33 @@ class Course:
 
     def step(self, changes: int) -> tuple[str, ...]:
         """Some changes at once; what did not come as foretold, after the words for what was done."""
-        before = self._settled()
+        before, known = self._settled(), dict(self.history.objects)
         step = self.history.step(changes)
         with tempfile.TemporaryDirectory() as directory:
             document = foretelling.ask(self._lab.kubeconfig, Path(directory), step)
         foretold = foretelling.read(document, before, step, self._frr)
         self.seen.update(foretold.news(before))
-        self._write(step.put, step.gone)
+        with self._at_once():
+            self._write(step.put, step.gone)
         found = self._watch(before, foretold)
         self._write(step.undo, step.mistaken)
+        if foretelling.has_mistakes(document, step):
+            # Changes that are good each for itself may be a mistake together. The programs remember what was good, the objects do not.
+            self._write(*self.history.take_back(step, known))
         self._heal()
         self.steps += 1
         title = f"seed {self.seed}, step {self.steps}:"
-        return (title, *step.words, "--", *found) if found else ()
+        return (title, *step.words, "--", *document.gaps, *found) if found else ()
+
+    @contextlib.contextmanager
+    def _at_once(self) -> Iterator[None]:
+        """The controller sees all that is written in the block in one moment, as the plan does: else an address may go to the first who asks
+        before the one that had it gives it back."""
+        control.ask(self._lab.places.control_socket, {"op": "signal", "target": "controller", "signal": "STOP"})
+        try:
+            yield
+        finally:
+            control.ask(self._lab.places.control_socket, {"op": "signal", "target": "controller", "signal": "CONT"})
 
     def _watch(self, before: reality.Look, foretold: foretelling.Prediction) -> tuple[str, ...]:
         """Looks until it is as foretold and stays so, or for as long as there is patience."""

@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from cli.documents import plan as plan_documents
-from tests.live.predicting import reality
+from tests.live.predicting import documents, reality
 from tests.live.predicting.step import Step
 
 ROOT = Path(__file__).parents[3]
@@ -84,6 +84,15 @@ def ask(kubeconfig: Path, directory: Path, step: Step) -> plan_documents.PlanDoc
     assert done.stdout, f"{' '.join(argv)}: {done.returncode}: {done.stderr}"
     assert done.returncode in (0, 1), f"{' '.join(argv)}: {done.returncode}: {done.stderr}"
     return msgspec.json.decode(done.stdout, type=plan_documents.PlanDocument)
+
+
+def has_mistakes(document: plan_documents.PlanDocument, step: Step) -> bool:
+    """Whether the step makes a mistake that was not meant as one."""
+    meant = {*map(documents.ref_of, step.undo), *step.mistaken}
+    return any(
+        each.is_new and each.severity == "error" and (each.kind, each.namespace, each.name) not in meant
+        for each in document.problems
+    )
 
 
 def read(document: plan_documents.PlanDocument, before: reality.Look, step: Step, frr: int) -> Prediction:

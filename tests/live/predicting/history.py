@@ -10,9 +10,10 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.live.predicting import documents
-from tests.live.predicting.documents import Json
+from tests.live.predicting.documents import Json, Ref
 from tests.live.predicting.step import Draft, Step
 
+_LASTING = ("Service", "EndpointSlice")
 _COMMUNITIES = ("65000:1", "65000:2", "65001:77", "large:65000:1:2", "blue")
 _RANGES = {
     "bgp": (("198.51.100.0/24", "2001:db8:100::/120"), ("198.51.100.3-198.51.100.90", "2001:db8:100::/120")),
@@ -55,6 +56,15 @@ class History:
             tuple(draft.undo),
             tuple(draft.mistaken),
         )
+
+    def take_back(self, step: Step, before: dict[Ref, Json]) -> tuple[tuple[Json, ...], tuple[Ref, ...]]:
+        """Configuration is again what it was before the step: what to write for that, and what to delete. Services stay as they are."""
+        touched = [ref for ref in (*map(documents.ref_of, step.put), *step.gone) if ref[0] not in _LASTING]
+        for ref in touched:
+            self.objects.pop(ref, None)
+        there = {ref: before[ref] for ref in touched if ref in before}
+        self.objects.update(there)
+        return tuple(there.values()), tuple(ref for ref in touched if ref not in there)
 
     def peers(self) -> dict[str, Json]:
         """What each BGPPeer says, by name."""

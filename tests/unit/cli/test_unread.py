@@ -79,7 +79,7 @@ def answer(tmp_path):
         path.write_bytes(bundled.pack(yaml.safe_dump_all(left)))
         known = dataclasses.replace(bundles.read(path), unread=(kind,), gaps=(f"no right to list {kind}",))
         path.write_bytes(bundles.packed(known))
-        ran = command.run(*words, "--from-bundle", str(path), "-o", "json")
+        ran = command.run(*words, "--snapshot" if words[0] == "plan" else "--from-bundle", str(path), "-o", "json")
         return ran.status, json.loads(ran.stdout) if ran.stdout else ran.stderr
 
     return ask
@@ -112,3 +112,18 @@ def test_a_name_of_such_a_kind(answer, kind, words):
     status, found = answer(kind, "explain", "service", "default/web", *words)
     assert status == 3
     assert f"{kind}s could not be read: no right to list {kind}" in found
+
+
+@pytest.mark.parametrize("kind", ["BGPPeer", "BGPAdvertisement", "IPAddressPool", "EndpointSlice", "Service"])
+def test_config_knows_no_difference_from_what_it_cannot_compose(answer, kind):
+    _, found = answer(kind, "config", "n1")
+    assert found["verdict"] == "unknown"
+    assert f"what the objects ask for is not known without {kind}" in found["notes"]
+
+
+def test_plan_says_what_it_could_not_compare_with(answer, tmp_path):
+    path = tmp_path / "pool.yaml"
+    path.write_text(yaml.safe_dump(next(yaml.safe_load_all(WORLD.partition("---")[2].partition("---")[2]))))
+    _, found = answer("IPAddressPool", "plan", "-f", str(path))
+    told = "without IPAddressPool, what is said of addresses, sessions and owners may be wrong"
+    assert told in found["gaps"]
