@@ -123,9 +123,9 @@ def another(state: pathlib.Path):
             yield kube
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def own_api(tmp_path_factory):
-    """A second server, for tests that change what the whole cluster shares: definitions, rights."""
+    """A server for one file, whose tests change what a whole cluster shares: definitions, rights."""
     with another(tmp_path_factory.mktemp("own-api")) as kube:
         yield kube
 

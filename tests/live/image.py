@@ -6,6 +6,7 @@ podman and CRI-O, which is on every machine with buildah; SECCOMP_PROFILE names 
 is one). Not here: cgroups. Used by `test_image`.
 """
 
+import contextlib
 import functools
 import json
 import os
@@ -198,14 +199,23 @@ class Container:
         return self
 
     def __exit__(self, *_: object) -> None:
+        # Whoever becomes another user is not killed with its parent any more (prctl(2), PR_SET_PDEATHSIG). With the first process all
+        # others of its namespace end.
+        if self.process.poll() is None:
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                for child in self._children.read_text(encoding="ascii").split():
+                    os.kill(int(child), signal.SIGKILL)
         self.process.kill()
         self.process.wait()
+
+    @property
+    def _children(self) -> Path:
+        return Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
 
     @functools.cached_property
     def init(self) -> int:
         """The number of its first process on this machine."""
-        path = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        return int(frr_pair.poll(lambda: path.read_text().split(), bool)[0])
+        return int(frr_pair.poll(lambda: self._children.read_text().split(), bool)[0])
 
     def exec(self, *command: str) -> subprocess.CompletedProcess[str]:
         """What `kubectl exec` does: the same user, groups, capabilities and profile, in the same namespaces."""

@@ -114,7 +114,7 @@ class History:
         return wishes
 
     def _edit_service(self, draft: Draft) -> None:
-        if not (found := draft.free("Service")):
+        if not (found := draft.free("Service")) or self._moves_addresses(draft):
             return
         chosen = self.chance.choice(found)
         spec, annotations = chosen["spec"], chosen["metadata"]["annotations"]
@@ -150,11 +150,15 @@ class History:
         draft.write(chosen, words)
 
     def _remove_service(self, draft: Draft) -> None:
-        if found := [each for each in draft.free("Service", "s") if self._slice_is_free(each, draft)]:
+        found = [each for each in draft.free("Service", "s") if self._slice_is_free(each, draft)]
+        if found and not self._moves_addresses(draft):
             ref = documents.ref_of(self.chance.choice(found))
             by_hand = documents.ref_of(documents.endpoints(ref[2], ()))
             draft.gone += [by_hand] if by_hand in self.objects else []
             draft.remove(ref)
+
+    def _moves_addresses(self, draft: Draft) -> bool:
+        return any(ref[0] == "IPAddressPool" for ref in (*draft.put, *draft.gone))
 
     def _slice_is_free(self, service: Json, draft: Draft) -> bool:
         return documents.ref_of(documents.endpoints(service["metadata"]["name"], ())) not in draft.put
@@ -167,6 +171,8 @@ class History:
             draft.write(made, f"endpoints {[each['nodeName'] for each in made['endpoints']]}")
 
     def _pool(self, draft: Draft) -> None:
+        if any(ref[0] == "Service" and ref in self.objects for ref in (*draft.put, *draft.gone)):
+            return  # who gives an address back and who has to leave one race for it: the plan knows no order
         found = draft.free("IPAddressPool")
         extra = [each for each in found if each["metadata"]["name"].startswith("x")]
         match self.chance.randrange(6):
