@@ -56,6 +56,7 @@ class Comparison:
         self._after = after
         self._templates = templates
         self._renderers: dict[frr_config.FrrConfig, render.Renderer] = {}
+        self._printed: render.Printed = {}
         self._versions = versions
         self._blame = blame
         self._chosen = frozenset(chosen)
@@ -116,7 +117,7 @@ class Comparison:
         shown = masking.configuration(config)
         rest = statements.without_prefixes(shown)
         if rest not in self._renderers:
-            self._renderers[rest] = render.Renderer(self._templates)
+            self._renderers[rest] = render.Renderer(self._templates, self._printed)
         return self._renderers[rest].render(shown)
 
 

@@ -26,6 +26,8 @@ _GAP = "\0"
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f]")
 
 _Prefixes = tuple[frr_config.Origination, ...]
+Printed = dict[int, tuple[frr_config.Origination, str]]
+"""Prefixes and their text, by the identity of the object."""
 
 
 def render(config: frr_config.FrrConfig, templates: Mapping[str, str]) -> str:
@@ -39,9 +41,13 @@ def render(config: frr_config.FrrConfig, templates: Mapping[str, str]) -> str:
 
 
 class Renderer:
-    """`render` with a memory: of thousands of prefixes only those near a change are printed again, and the rest when it changes."""
+    """`render` with a memory: of thousands of prefixes only those near a change are printed again, and the rest when it changes.
 
-    def __init__(self, templates: Mapping[str, str]) -> None:
+    Renderers that are given the same `printed` print no `Origination` object twice; what is in it stays there.
+    """
+
+    def __init__(self, templates: Mapping[str, str], printed: "Printed | None" = None) -> None:
+        self._printed = printed
         self._environment = _environment(tuple(sorted(templates.items())))
         self._rest: frr_config.FrrConfig | None = None
         self._around: tuple[str, ...] = ()
@@ -61,7 +67,17 @@ class Renderer:
         return "".join(itertools.chain.from_iterable(itertools.zip_longest(self._around, texts, fillvalue="")))
 
     def _print(self, items: _Prefixes) -> str:
-        return _prefixes(self._environment, items)
+        known = self._printed
+        if known is None:
+            return _prefixes(self._environment, items)
+        texts = []
+        for item in items:
+            found = known.get(id(item))
+            if found is None:
+                # With the object itself, so that no other one gets its number.
+                found = known[id(item)] = (item, _prefixes(self._environment, (item,)))
+            texts.append(found[1])
+        return "".join(texts)
 
 
 class _Printed(str):

@@ -1,5 +1,6 @@
 """What is remembered from apply to apply must never show: windows, the reading of what runs, the text of the file."""
 
+import dataclasses
 import random
 
 import pytest
@@ -123,6 +124,26 @@ def test_the_text_with_a_memory_is_the_text_without(seed):
         world.change()
         wanted = world.config()
         assert renderer.render(wanted) == render.render(wanted, TEMPLATES)
+
+
+def test_renderers_that_share_what_is_printed_print_no_prefix_twice(monkeypatch):
+    shared, asked = {}, []
+    real = render._prefixes
+    monkeypatch.setattr(render, "_prefixes", lambda *both: asked.append(len(both[1])) or real(*both))
+    wanted = many(*range(300))
+    fewer = dataclasses.replace(
+        wanted,
+        hostname="n2",
+        routers=(
+            dataclasses.replace(
+                wanted.routers[0],
+                families=(config.AddressFamily("ipv4", wanted.routers[0].families[0].originations[::2]),),
+            ),
+        ),
+    )
+    texts = [render.Renderer(TEMPLATES, shared).render(each) for each in (wanted, fewer)]
+    assert asked == [1] * 300
+    assert texts == [render.render(each, TEMPLATES) for each in (wanted, fewer)]
 
 
 def test_one_prefix_among_many_prints_only_its_surroundings(monkeypatch):
