@@ -32,7 +32,7 @@ def cluster(lab_factory: LabFactory) -> Iterator[LabCluster]:
 @pytest.mark.parametrize(
     ("seed", "steps", "seconds"),
     [
-        pytest.param(2, 15, 60.0, marks=pytest.mark.timeout(300), id="some"),
+        pytest.param(2, 10, 45.0, marks=pytest.mark.timeout(300), id="some"),
         pytest.param(int(time.time()), 400, 3000.0, marks=[pytest.mark.long, pytest.mark.timeout(3600)], id="many"),
     ],
 )

@@ -229,7 +229,9 @@ def test_the_pause_of_the_chart_lets_routers_know_a_node_again(cluster, lab, add
     all_announce(cluster, lab, addresses)
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    "way", ["graceful restart and BFD", *(pytest.param(way, marks=pytest.mark.long) for way in list(WAYS)[:2])]
+)
 def test_all_pods_are_replaced_with_their_frr(cluster, lab, addresses, way):
     """In this order: a peer that restarts gracefully must not be changed back."""
     spec = WAYS[way]
@@ -334,6 +336,7 @@ class Newcomers:
             made.result()
 
 
+@pytest.mark.long
 async def test_controllers_are_replaced_and_no_address_changes(cluster, lab, addresses, tmp_path):
     """As a Deployment of two replicas does it: a new one is ready before an old one ends, the leader first."""
     lab.order("stop", "controller")
