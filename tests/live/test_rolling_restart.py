@@ -336,7 +336,6 @@ class Newcomers:
             made.result()
 
 
-@pytest.mark.long
 async def test_controllers_are_replaced_and_no_address_changes(cluster, lab, addresses, tmp_path):
     """As a Deployment of two replicas does it: a new one is ready before an old one ends, the leader first."""
     lab.order("stop", "controller")
