@@ -35,26 +35,22 @@ def command(
     The wanted one is composed here from the objects, by the functions of the speaker; the running one is what the daemons say, which
     needs the right to exec into the speaker's pod. Statements are compared, not text. Passwords are ***.
     """
-    from cli.boundary import sources
     from cli.core import node_config
     from cli.errors import Exit, NoAnswerError
     from cli.view import config as view
     from cli.view import output as out
-    from cli.view import progress
     from frr_adapter.boundary import files
 
     if rendered + running + diff > 1:
         raise typer.BadParameter("only one of --rendered, --running and --diff is allowed", param_hint="--diff")
-    place = sources.Place(
+    gathered = options.gathered(
         bundle=bundle,
         kubeconfig=kubeconfig,
         context=context,
         namespace=namespace,
         lb_class=lb_class,
-        asks_nodes=not no_nodes and not rendered,
+        no_nodes=no_nodes or rendered,
     )
-    with progress.asking() as told:
-        gathered = sources.gather(place, progress=told)
     document = node_config.config(gathered, node, files.read_templates())
     if running and not document.running:
         raise NoAnswerError(f"Node {node}: {'; '.join(document.notes)}")

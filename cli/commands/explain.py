@@ -38,26 +38,22 @@ def command(
     failed is marked, with the object and field to edit; what only follows from it is dim. What nobody can tell is unknown, never ok.
     Exit status 1 when a hop failed.
     """
-    from cli.boundary import sources
     from cli.core.explain import case, chain
     from cli.errors import Exit
     from cli.view import explain as view
     from cli.view import output as out
-    from cli.view import progress
 
     if kind not in ("service", "services", "svc"):
         raise typer.BadParameter(f'"{kind}" cannot be explained; service can', param_hint="kind")
-    place = sources.Place(
+    key = name if "/" in name else f"default/{name}"
+    gathered = options.gathered(
         bundle=bundle,
         kubeconfig=kubeconfig,
         context=context,
         namespace=namespace,
         lb_class=lb_class,
-        asks_nodes=not no_nodes,
+        no_nodes=no_nodes,
     )
-    key = name if "/" in name else f"default/{name}"
-    with progress.asking() as told:
-        gathered = sources.gather(place, progress=told)
     document = chain.explain(gathered, case.Question(key, node, peer))
     out.emit(document, output, lambda console: view.draw(document, console))
     if not document.works:

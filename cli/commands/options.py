@@ -1,11 +1,14 @@
 """Options that several commands share: where to read from, and how to print. One spelling, one help text."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.view.output import Format
+
+if TYPE_CHECKING:  # most help needs nothing of it
+    from cli import values
 
 Output = Annotated[Format, typer.Option("-o", "--output", help="table, json or yaml.", case_sensitive=False)]
 FromBundle = Annotated[
@@ -35,3 +38,25 @@ NoNodes = Annotated[
     ),
 ]
 NAMESPACE = "metallb-system"
+
+
+def gathered(
+    *, bundle: Path | None, kubeconfig: str, context: str, namespace: str, lb_class: str | None, no_nodes: bool
+) -> "values.Gathered":
+    """Everything that the place knows which these options name, with progress on standard error while nodes are asked.
+
+    As `sources.gather`.
+    """
+    from cli.boundary import sources
+    from cli.view import progress
+
+    place = sources.Place(
+        bundle=bundle,
+        kubeconfig=kubeconfig,
+        context=context,
+        namespace=namespace,
+        lb_class=lb_class,
+        asks_nodes=not no_nodes,
+    )
+    with progress.asking() as told:
+        return sources.gather(place, progress=told)

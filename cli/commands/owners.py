@@ -31,21 +31,17 @@ def command(
     The holder is who says so; elected is who comes first among those that can. Two holders, a holder that is no candidate, a strange
     station that claims the address, and an address that nobody answers for are marked.
     """
-    from cli.boundary import sources
     from cli.core import owners
     from cli.view import output as out
     from cli.view import owners as view
-    from cli.view import progress
 
-    place = sources.Place(
+    gathered = options.gathered(
         bundle=bundle,
         kubeconfig=kubeconfig,
         context=context,
         namespace=namespace,
         lb_class=lb_class,
-        asks_nodes=not no_nodes,
+        no_nodes=no_nodes,
     )
-    with progress.asking() as told:
-        gathered = sources.gather(place, progress=told)
     document = owners.document(gathered, node)
     out.emit(document, output, lambda console: view.draw(document, console, has_bgp=bgp))

@@ -34,21 +34,17 @@ def command(
     Every session that the objects ask for, and every other that FRR has. What a node says just now counts; else what its status
     said last, as long as its speaker runs. How many prefixes were sent and accepted is known only of nodes that were asked.
     """
-    from cli.boundary import sources
     from cli.core import sessions
     from cli.view import output as out
-    from cli.view import progress
     from cli.view import sessions as view
 
-    place = sources.Place(
+    gathered = options.gathered(
         bundle=bundle,
         kubeconfig=kubeconfig,
         context=context,
         namespace=namespace,
         lb_class=lb_class,
-        asks_nodes=not no_nodes,
+        no_nodes=no_nodes,
     )
-    with progress.asking() as told:
-        gathered = sources.gather(place, progress=told)
     document = sessions.document(gathered, sessions.Choice(node, peer, down))
     out.emit(document, output, lambda console: view.draw(document, console))

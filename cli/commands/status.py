@@ -30,24 +30,20 @@ def command(
     Only what is wrong has lines of its own; -o json has everything. What nobody can tell is unknown, never well, and what could not
     be read is named at the end.
     """
-    from cli.boundary import sources
     from cli.core import status
     from cli.core import world as worlds
     from cli.errors import Exit
     from cli.view import output as out
-    from cli.view import progress
     from cli.view import status as view
 
-    place = sources.Place(
+    gathered = options.gathered(
         bundle=bundle,
         kubeconfig=kubeconfig,
         context=context,
         namespace=namespace,
         lb_class=lb_class,
-        asks_nodes=not no_nodes,
+        no_nodes=no_nodes,
     )
-    with progress.asking() as told:
-        gathered = sources.gather(place, progress=told)
     document = status.document(status.picture(gathered, worlds.Course(gathered.programs)))
     out.emit(document, output, lambda console: view.draw(document, console))
     if check and document.verdict == "bad":
